@@ -1,0 +1,26 @@
+//! Networks, losses and algorithms of Contrail on libtorch.
+//!
+//! This crate has no thread, channel, clock or path and never sees an environment: it turns a
+//! [`Minibatch`] into better parameters ([`Agent`]) and an observation into an action
+//! ([`Policy`]). Each algorithm is one file, to be read from top to bottom: [`dqn`], [`sac`].
+
+mod agent;
+pub mod config;
+pub mod dqn;
+mod error;
+pub mod losses;
+mod minibatch;
+pub mod nn;
+pub mod optim;
+pub mod params;
+pub mod sac;
+mod scalar;
+mod spec;
+mod state;
+
+pub use agent::{ActMode, Agent, Policy, UpdateReport, UpdateSettings};
+pub use config::{Distribution, DqnConfig, NetworkConfig, SacConfig, Torso};
+pub use error::AgentError;
+pub use minibatch::{ActionBatch, Minibatch, ObsBatch};
+pub use spec::{ActionSpec, ObsSpec};
+pub use state::{AgentState, NamedArray};

@@ -1,0 +1,71 @@
+//! The flat Adam against `torch.optim.Adam` after `clip_grad_norm_`: `make_adam` of make_golden.py.
+
+use crate::golden::{Golden, numbers, tensor};
+use contrail_agents::AgentState;
+use contrail_agents::optim::{AdamStep, Trainable};
+use contrail_agents::params::{Init, Layout};
+use tch::{Device, Kind};
+
+/// f32 on both sides.
+const TOLERANCE: f64 = 1e-6;
+
+fn layout() -> Layout {
+    let mut layout = Layout::default();
+    layout.add("matrix", &[4, 5], Init::Constant(0.0));
+    layout.add("vector", &[3], Init::Constant(0.0));
+    layout
+}
+
+/// 50 steps on given gradients, every second one large enough to be clipped.
+fn check(name: &str, epsilon: f64, max_grad_norm: f64) {
+    tch::set_num_threads(1);
+    let golden = Golden::parse(include_str!("../golden/adam.json"));
+    let layout = layout();
+    let values = [numbers(200, 20, 1.0), numbers(201, 3, 1.0)].concat();
+    let mut trainable = Trainable::new(&layout, &values, Device::Cpu);
+    let mut norms = Vec::new();
+    for i in 0..50 {
+        let gradient = tensor(300 + i, &[23], if i % 2 == 0 { 0.05 } else { 1.0 });
+        let views = trainable.params().views();
+        // A loss that is linear in the parameters has its coefficients as gradient.
+        let loss = (&views[0] * gradient.narrow(0, 0, 20).view([4, 5])).sum(Kind::Float)
+            + (&views[1] * gradient.narrow(0, 20, 3)).sum(Kind::Float);
+        norms.push(trainable.minimize(&loss, AdamStep { learning_rate: 1e-2, epsilon, max_grad_norm }).unwrap() as f32);
+        if [1, 10, 50].contains(&(i + 1)) {
+            golden.check_slice(&format!("{name}/values{}", i + 1), &trainable.values(), TOLERANCE);
+            assert_eq!(trainable.params().read(), trainable.values(), "tensor and plain copy agree");
+        }
+    }
+    golden.check_slice(&format!("{name}/norms"), &norms, TOLERANCE);
+    let mut state = AgentState::default();
+    trainable.save("p", &layout, &mut state);
+    for moment in ["m", "v"] {
+        let saved = state.array(&format!("p/adam/{moment}"), &[23]).unwrap();
+        golden.check_slice(&format!("{name}/{moment}"), saved, TOLERANCE);
+    }
+    assert_eq!(state.counter("p/adam/steps").unwrap(), 50);
+}
+
+/// `torch.optim.Adam(params, lr=1e-2, eps=1e-8)`
+#[test]
+fn without_clipping() {
+    check("plain", 1e-8, 0.0);
+}
+
+/// `clip_grad_norm_(params, 1)`, then the same
+#[test]
+fn with_clipping() {
+    check("clip", 1e-8, 1.0);
+}
+
+/// `eps=1.5e-4`, as Rainbow has it
+#[test]
+fn with_a_large_epsilon() {
+    check("plain_eps", 1.5e-4, 0.0);
+}
+
+/// Both
+#[test]
+fn with_clipping_and_a_large_epsilon() {
+    check("clip_eps", 1.5e-4, 1.0);
+}

@@ -1,0 +1,14 @@
+//! The built-in environments: classic control, `MinAtar` games and the probes.
+
+pub mod classic;
+pub mod minatar;
+pub mod probe;
+
+use crate::Registry;
+
+/// Adds every built-in environment to `registry`.
+pub(crate) fn register(registry: &mut Registry) {
+    classic::register(registry);
+    minatar::register(registry);
+    probe::register(registry);
+}

@@ -1,0 +1,229 @@
+//! What can be typed: commands, arguments, flags, and the texts of `--help`.
+
+use crate::config::{AlgorithmName, Config, ConfigError, Overrides, load};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Reinforcement-learning agents that keep working while their environment shifts.
+#[derive(Debug, Parser)]
+#[command(
+    name = "contrail",
+    version,
+    after_help = "Example:\n  contrail train --env CartPole-v1 --algo dqn\n\n\
+                  Exit codes: 0 done, 1 failed while running, 2 bad usage or config, 130 interrupted."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train an agent and write its run folder.
+    Train(Box<TrainArgs>),
+    /// Measure a trained agent.
+    Evaluate(EvaluateArgs),
+    /// List environments, or describe one.
+    Envs(EnvsArgs),
+    /// Print the effective config, and check it.
+    Config(Box<ConfigArgs>),
+}
+
+/// Where settings come from, weakest first: CONFIG (or the tuned settings of ENV), flags, --set.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConfigSource {
+    /// Config file (TOML); without one, the tuned settings of ENV, or the defaults.
+    #[arg(value_name = "CONFIG", required_unless_present_any = ["env", "set"])]
+    pub config: Option<PathBuf>,
+
+    /// Environment (key env.id); `contrail envs` lists them.
+    #[arg(long, value_name = "ID")]
+    pub env: Option<String>,
+
+    /// Algorithm (key algorithm.name).
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(AlgorithmName::NAMES))]
+    pub algo: Option<String>,
+
+    /// Root of every random number (key run.seed).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: Option<u64>,
+
+    /// auto, cpu, cuda or cuda:N (key run.device).
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+
+    /// Length of the run, 200000 or 2e5 (key run.env_steps).
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub env_steps: Option<u64>,
+
+    /// Threads for every role, or all roles in one thread and bit-reproducible (key run.mode).
+    #[arg(long, value_name = "MODE", value_parser = ["threaded", "serial"])]
+    pub mode: Option<String>,
+
+    /// Sets any key of the config, as in --set dqn.learning_rate=1e-3; repeatable, the last wins.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl ConfigSource {
+    /// The settings that were typed beside the file.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            env: self.env.clone(),
+            algo: self.algo.clone(),
+            seed: self.seed,
+            device: self.device.clone(),
+            mode: self.mode.clone(),
+            env_steps: self.env_steps,
+            set: self.set.clone(),
+        }
+    }
+
+    /// The config that all of this amounts to.
+    ///
+    /// # Errors
+    /// Whatever [`load`] refuses.
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        load(self.config.as_deref(), &self.overrides())
+    }
+}
+
+/// `contrail train`.
+#[derive(Debug, Args)]
+#[command(
+    mut_arg("config", |arg| arg.required_unless_present("resume")),
+    override_usage = "contrail train CONFIG [OPTIONS]\n       contrail train --env ID --algo NAME [OPTIONS]\n       \
+                      contrail train --resume --run-dir DIR [OPTIONS]",
+    after_help = "Examples:\n  \
+        contrail train configs/quickstart.toml\n  \
+        contrail train --env CartPole-v1 --algo dqn --seed 3\n  \
+        contrail train configs/cartpole_dqn.toml --set dqn.n_step=3 --set replay.sampling=prioritized\n  \
+        contrail train --resume --run-dir runs/my_run"
+)]
+pub struct TrainArgs {
+    /// Settings.
+    #[command(flatten)]
+    pub source: ConfigSource,
+
+    /// Folder for everything the run writes [default: runs/{env}__{algo}__{seed}__{time}].
+    #[arg(long, value_name = "DIR")]
+    pub run_dir: Option<PathBuf>,
+
+    /// Go on from the newest checkpoint of the run folder, with its config.
+    #[arg(long, requires = "run_dir", conflicts_with_all = ["overwrite", "config", "env", "algo"])]
+    pub resume: bool,
+
+    /// Empty the run folder first if it holds a run.
+    #[arg(long)]
+    pub overwrite: bool,
+
+    /// Print the content of result.json on stdout at the end.
+    #[arg(long)]
+    pub json: bool,
+
+    /// No progress bar and no messages, errors excepted.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `contrail evaluate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    contrail evaluate runs/my_run\n  \
+    contrail evaluate runs/my_run --episodes 20 --checkpoint 50000 --json")]
+pub struct EvaluateArgs {
+    /// Folder of a run.
+    #[arg(value_name = "RUN_DIR")]
+    pub run_dir: PathBuf,
+
+    /// Episodes to play [default: evaluation.final_episodes of the run].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub episodes: Option<u32>,
+
+    /// Root of every random number of the evaluation [default: that of the run's final evaluation].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Which checkpoint: best, latest, or the env steps at which it was taken.
+    #[arg(long, value_name = "best|latest|ENV_STEPS", default_value = "latest")]
+    pub checkpoint: CheckpointChoice,
+
+    /// Print one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `contrail envs`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  contrail envs\n  contrail envs CartPole-v1 --json")]
+pub struct EnvsArgs {
+    /// Environment to describe; all are listed without one.
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+
+    /// Print JSON on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `contrail config`.
+#[derive(Debug, Args)]
+#[command(
+    mut_arg("config", |arg| arg.help("Config file (TOML) to check and complete")),
+    after_help = "Examples:\n  \
+        contrail config configs/cartpole_dqn.toml --set dqn.n_step=3\n  \
+        contrail config --env CartPole-v1 --algo dqn > my.toml"
+)]
+pub struct ConfigArgs {
+    /// Settings.
+    #[command(flatten)]
+    pub source: ConfigSource,
+
+    /// Print JSON instead of TOML.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which checkpoint of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointChoice {
+    /// That of the best periodic evaluation.
+    Best,
+    /// The newest.
+    Latest,
+    /// That of this number of env steps.
+    EnvSteps(u64),
+}
+
+impl FromStr for CheckpointChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "best" => Ok(Self::Best),
+            "latest" => Ok(Self::Latest),
+            _ => parse_count(text).map(Self::EnvSteps).map_err(|_| {
+                format!("{text:?} is neither best, nor latest, nor a number of env steps")
+            }),
+        }
+    }
+}
+
+/// A count as people write it: `200000`, `200_000`, `2e5`.
+pub(super) fn parse_count(text: &str) -> Result<u64, String> {
+    /// 2^53, up to which a float holds every count exactly.
+    const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+    let digits = text.replace('_', "");
+    if let Ok(count) = digits.parse() {
+        return Ok(count);
+    }
+    match digits.parse::<f64>() {
+        Ok(count) if count.fract() == 0.0 && (0.0..=MAX_EXACT).contains(&count) => Ok(count as u64),
+        _ => Err(format!("{text:?} is not a count, expected a whole number such as 200000 or 2e5")),
+    }
+}

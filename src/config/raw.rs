@@ -1,0 +1,268 @@
+//! What was typed: every section and key that a config file may hold, with its default.
+
+use super::sections::{
+    ActorsConfig, CheckpointConfig, EvaluationConfig, LearnerConfig, LogConfig, RunConfig,
+};
+use super::valid::{Algorithm, Config, EpsilonSchedule, Prioritized, Sampling};
+use contrail_agents::{DqnConfig, NetworkConfig, SacConfig};
+use serde::{Deserialize, Serialize};
+
+/// A config as it is written. `TryFrom` makes a [`Config`] of it.
+///
+/// The fields that are `Option`s with a default of `Some` are those that another key can switch
+/// off; `None` leaves them out of the effective config.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawConfig {
+    /// How long, where, and from which seed.
+    pub run: RunConfig,
+    /// The environment and its wrappers.
+    pub env: RawEnv,
+    /// Who acts.
+    pub actors: ActorsConfig,
+    /// Which algorithm learns.
+    pub algorithm: RawAlgorithm,
+    /// Settings of DQN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dqn: Option<DqnConfig>,
+    /// Settings of SAC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sac: Option<SacConfig>,
+    /// Shape of the network.
+    pub network: NetworkConfig,
+    /// How actions are varied.
+    pub exploration: RawExploration,
+    /// What is remembered and how it is drawn.
+    pub replay: RawReplay,
+    /// When and how much to update.
+    pub learner: LearnerConfig,
+    /// How progress is measured.
+    pub evaluation: EvaluationConfig,
+    /// What survives a crash.
+    pub checkpoint: CheckpointConfig,
+    /// Curves.
+    pub log: LogConfig,
+}
+
+impl Default for RawConfig {
+    fn default() -> Self {
+        Self {
+            run: RunConfig::default(),
+            env: RawEnv::default(),
+            actors: ActorsConfig::default(),
+            algorithm: RawAlgorithm::default(),
+            dqn: Some(DqnConfig::default()),
+            sac: Some(SacConfig::default()),
+            network: NetworkConfig::default(),
+            exploration: RawExploration::default(),
+            replay: RawReplay::default(),
+            learner: LearnerConfig::default(),
+            evaluation: EvaluationConfig::default(),
+            checkpoint: CheckpointConfig::default(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+/// Section `[env]` as written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawEnv {
+    /// Name in the registry; required.
+    pub id: Option<String>,
+    /// Absent = the published limit, 0 = none.
+    pub time_limit_env_steps: Option<u32>,
+    /// Observations stacked along the first axis.
+    pub frame_stack: usize,
+    /// Simulator ticks per decision.
+    pub action_repeat_frames: u32,
+    /// `[low, high]`, absent = no clipping; `[-inf, inf]` switches an inherited one off.
+    pub reward_clip: Option<[f64; 2]>,
+    /// Factor on the reward before clipping.
+    pub reward_scale: f64,
+    /// Whether observations are shifted and scaled by their running mean and deviation.
+    pub normalize_obs: bool,
+}
+
+impl Default for RawEnv {
+    fn default() -> Self {
+        Self {
+            id: None,
+            time_limit_env_steps: None,
+            frame_stack: 1,
+            action_repeat_frames: 1,
+            reward_clip: None,
+            reward_scale: 1.0,
+            normalize_obs: false,
+        }
+    }
+}
+
+/// Algorithms by the name that a user writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlgorithmName {
+    /// DQN and its extensions up to Rainbow; discrete actions.
+    Dqn,
+    /// Soft actor-critic; continuous actions.
+    Sac,
+}
+
+impl AlgorithmName {
+    /// The names as written.
+    pub const NAMES: [&str; 2] = [Self::Dqn.as_str(), Self::Sac.as_str()];
+
+    /// The name as written, which is also the name of the algorithm's section.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dqn => "dqn",
+            Self::Sac => "sac",
+        }
+    }
+}
+
+/// Section `[algorithm]` as written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawAlgorithm {
+    /// Which algorithm; its settings are in the section of its name.
+    pub name: AlgorithmName,
+}
+
+impl Default for RawAlgorithm {
+    fn default() -> Self {
+        Self { name: AlgorithmName::Dqn }
+    }
+}
+
+/// Section `[exploration]` as written. The epsilons belong to DQN without noisy layers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawExploration {
+    /// Probability of a random action at the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epsilon_start: Option<f64>,
+    /// Probability of a random action at the end of the decay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epsilon_end: Option<f64>,
+    /// Env steps of the linear decay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epsilon_decay_env_steps: Option<u64>,
+    /// Env steps of all actors at the start with uniformly random actions.
+    pub initial_random_env_steps: u64,
+}
+
+impl Default for RawExploration {
+    fn default() -> Self {
+        let epsilon = EpsilonSchedule::default();
+        Self {
+            epsilon_start: Some(epsilon.start),
+            epsilon_end: Some(epsilon.end),
+            epsilon_decay_env_steps: Some(epsilon.decay_env_steps),
+            initial_random_env_steps: 1000,
+        }
+    }
+}
+
+/// How minibatches are drawn, by the name that a user writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SamplingName {
+    /// Every transition alike.
+    Uniform,
+    /// In proportion to a power of the last error (Schaul et al. 2016).
+    Prioritized,
+}
+
+/// Section `[replay]` as written. The exponents belong to prioritized sampling.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawReplay {
+    /// Transitions that are remembered.
+    pub capacity_transitions: usize,
+    /// How minibatches are drawn.
+    pub sampling: SamplingName,
+    /// Power of the priority in the sampling probability.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority_exponent: Option<f64>,
+    /// Power of the importance weight at the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub importance_exponent_start: Option<f64>,
+    /// Power of the importance weight at the end of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub importance_exponent_end: Option<f64>,
+}
+
+impl Default for RawReplay {
+    fn default() -> Self {
+        let exponents = Prioritized::default();
+        Self {
+            capacity_transitions: 100_000,
+            sampling: SamplingName::Uniform,
+            priority_exponent: Some(exponents.priority_exponent),
+            importance_exponent_start: Some(exponents.importance_exponent_start),
+            importance_exponent_end: Some(exponents.importance_exponent_end),
+        }
+    }
+}
+
+impl From<Config> for RawConfig {
+    fn from(config: Config) -> Self {
+        let epsilon = config.uses_epsilon().then_some(config.exploration.epsilon);
+        let name = config.algorithm.name();
+        let (dqn, sac) = match config.algorithm {
+            Algorithm::Dqn(dqn) => (Some(dqn), None),
+            Algorithm::Sac(sac) => (None, Some(sac)),
+        };
+        Self {
+            run: config.run,
+            env: RawEnv {
+                id: Some(config.env.id),
+                time_limit_env_steps: config.env.time_limit.as_option(),
+                frame_stack: config.env.frame_stack,
+                action_repeat_frames: config.env.action_repeat_frames,
+                reward_clip: config.env.reward_clip.map(|clip| [clip.low, clip.high]),
+                reward_scale: config.env.reward_scale,
+                normalize_obs: config.env.normalize_obs,
+            },
+            actors: config.actors,
+            algorithm: RawAlgorithm { name },
+            dqn,
+            sac,
+            network: config.network,
+            exploration: RawExploration {
+                epsilon_start: epsilon.map(|e| e.start),
+                epsilon_end: epsilon.map(|e| e.end),
+                epsilon_decay_env_steps: epsilon.map(|e| e.decay_env_steps),
+                initial_random_env_steps: config.exploration.initial_random_env_steps,
+            },
+            replay: RawReplay::written(config.replay.capacity_transitions, config.replay.sampling),
+            learner: config.learner,
+            evaluation: config.evaluation,
+            checkpoint: config.checkpoint,
+            log: config.log,
+        }
+    }
+}
+
+impl RawReplay {
+    fn written(capacity_transitions: usize, sampling: Sampling) -> Self {
+        match sampling {
+            Sampling::Uniform => Self {
+                capacity_transitions,
+                sampling: SamplingName::Uniform,
+                priority_exponent: None,
+                importance_exponent_start: None,
+                importance_exponent_end: None,
+            },
+            Sampling::Prioritized(p) => Self {
+                capacity_transitions,
+                sampling: SamplingName::Prioritized,
+                priority_exponent: Some(p.priority_exponent),
+                importance_exponent_start: Some(p.importance_exponent_start),
+                importance_exponent_end: Some(p.importance_exponent_end),
+            },
+        }
+    }
+}

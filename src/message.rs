@@ -1,0 +1,84 @@
+//! What crosses a thread: owned, versioned plain data, one named type an arrow.
+
+use contrail_agents::{ActionBatch, Minibatch};
+use contrail_envs::{Dtype, ObsBuffer};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Actor to replay: transitions of one vector step of one actor, in time order within a stream.
+///
+/// Observation `t + span` of a stream is the `next_obs` of transition `t`, and it arrives as the
+/// `obs` of a later row, or as the final observation of the episode. So every observation crosses
+/// and is stored once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TransitionBlock {
+    /// One row a transition.
+    pub rows: Vec<TransitionRow>,
+    /// `[rows, obs...]`.
+    pub obs: ObsBuffer,
+    /// `[rows]` or `[rows, action_len]`.
+    pub actions: ActionBatch,
+    /// Last observations of the episodes that end in this block, in the order of the rows that
+    /// have `ends_trajectory`.
+    pub final_obs: ObsBuffer,
+}
+
+/// The scalars of one transition.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TransitionRow {
+    /// Which environment of which actor: rows of one stream are consecutive in time.
+    pub stream: u32,
+    /// Subspace the episode was drawn from.
+    pub subspace: u32,
+    /// Discounted sum of `span` rewards.
+    pub n_step_return: f32,
+    /// Product of gammas up to `next_obs`; 0 if the episode terminated on the way.
+    pub discount: f32,
+    /// Env steps between `obs` and `next_obs`, 1 to n.
+    pub span: u32,
+    /// Whether this is the last transition of its episode; its successor is in `final_obs`.
+    pub ends_trajectory: bool,
+}
+
+impl TransitionBlock {
+    /// A block without rows, with room for `rows` of them.
+    #[must_use]
+    pub fn with_capacity(dtype: Dtype, obs_len: usize, rows: usize, discrete: bool) -> Self {
+        Self {
+            rows: Vec::with_capacity(rows),
+            obs: ObsBuffer::with_capacity(dtype, rows * obs_len),
+            actions: if discrete { ActionBatch::Discrete(Vec::new()) } else { ActionBatch::Box(Vec::new()) },
+            final_obs: ObsBuffer::with_capacity(dtype, 0),
+        }
+    }
+}
+
+/// Replay to learner: a minibatch and where its rows came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SampledBatch {
+    /// What the update consumes.
+    pub minibatch: Minibatch,
+    /// `[B]` transition ids, for [`PriorityUpdate`].
+    pub ids: Vec<u64>,
+    /// `[B]` subspace of each transition.
+    pub subspaces: Vec<u32>,
+}
+
+/// Learner to replay: new priorities of sampled transitions. Ids that were overwritten meanwhile
+/// are ignored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PriorityUpdate {
+    /// `[B]` ids of [`SampledBatch::ids`].
+    pub ids: Vec<u64>,
+    /// `[B]` absolute TD errors (or losses), before the exponent.
+    pub priorities: Vec<f32>,
+}
+
+/// Learner to actors: immutable parameters, latest wins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PolicySnapshot {
+    /// Updates done when it was taken.
+    pub version: u64,
+    /// Flat parameters of the policy network, in the order of its layout.
+    pub params: Arc<Vec<f32>>,
+}

@@ -1,0 +1,282 @@
+//! Random operations against a model: a list of what was written, scanned from end to end.
+
+use super::*;
+use crate::message::PriorityUpdate;
+use crate::replay::{NStepAccumulator, NStepConfig, OneStep};
+use contrail_envs::{Action, ObsRef, Outcome, Prng, SeedStream};
+use proptest::prelude::*;
+use std::collections::VecDeque;
+
+/// One written slot: id, stream, number of the observation in its stream, and for a transition
+/// the number of its `next_obs`.
+#[derive(Clone, Copy, Debug)]
+struct Written {
+    id: u64,
+    stream: u32,
+    number: u32,
+    next: Option<u32>,
+}
+
+/// The last `capacity` slots written, oldest first.
+#[derive(Debug)]
+struct Model {
+    capacity: usize,
+    slots: VecDeque<Written>,
+    next_id: u64,
+    /// Observations each stream has written.
+    numbers: Vec<u32>,
+    inserted: u64,
+    dropped: u64,
+}
+
+impl Model {
+    fn write(&mut self, stream: u32, span: Option<u32>) {
+        if self.slots.len() == self.capacity {
+            let oldest = self.slots[0];
+            self.dropped += u64::from(oldest.next.is_some() && !self.is_sampleable(&oldest));
+            self.slots.pop_front();
+        }
+        let number = self.numbers[stream as usize];
+        let next = span.map(|span| number + span);
+        self.slots.push_back(Written { id: self.next_id, stream, number, next });
+        self.numbers[stream as usize] += 1;
+        self.next_id += 1;
+        self.inserted += u64::from(span.is_some());
+    }
+
+    fn is_sampleable(&self, slot: &Written) -> bool {
+        slot.next.is_some_and(|next| next < self.numbers[slot.stream as usize])
+    }
+
+    fn sampleable(&self) -> impl Iterator<Item = &Written> {
+        self.slots.iter().filter(|slot| self.is_sampleable(slot))
+    }
+
+    fn break_off(&mut self) {
+        let numbers = self.numbers.clone();
+        for slot in &mut self.slots {
+            let waits = |next| next >= numbers[slot.stream as usize];
+            if slot.next.is_some_and(waits) {
+                slot.next = None;
+                self.dropped += 1;
+            }
+        }
+    }
+}
+
+/// A replay, the accumulators of its streams, and the model. Observations are
+/// `[stream, number in the stream]`, final ones included, and the action is the number.
+struct World {
+    replay: Replay,
+    accumulators: Vec<NStepAccumulator>,
+    n_step: NStepConfig,
+    model: Model,
+    /// Number that the next observation of each stream will have.
+    numbers: Vec<u32>,
+    rng: Prng,
+}
+
+impl World {
+    fn new(config: ReplayConfig, seed: u64) -> Self {
+        let n_step = NStepConfig {
+            n_step: config.n_step,
+            gamma: 1.0,
+            obs: config.obs.clone(),
+            action: config.action.clone(),
+        };
+        let streams = config.streams;
+        let model = Model {
+            capacity: config.capacity_transitions,
+            slots: VecDeque::new(),
+            next_id: 0,
+            numbers: vec![0; streams],
+            inserted: 0,
+            dropped: 0,
+        };
+        Self {
+            accumulators: accumulators(&n_step, streams),
+            replay: Replay::new(config).unwrap(),
+            n_step,
+            model,
+            numbers: vec![0; streams],
+            rng: SeedStream::root(seed).rng(),
+        }
+    }
+
+    /// One env step with reward 1, so that with gamma 1 a return is its span.
+    fn step(&mut self, stream: usize, outcome: Outcome) {
+        let number = self.numbers[stream];
+        let obs = |number: u32| [stream as f32, number as f32];
+        let mut block = self.n_step.new_block(1);
+        let step = OneStep {
+            obs: ObsRef::F32(&obs(number)),
+            action: Action::Discrete(number as usize),
+            reward: 1.0,
+            outcome,
+            next_obs: ObsRef::F32(&obs(number + 1)),
+            subspace: stream as u32 + 10,
+        };
+        self.accumulators[stream].push(step, &mut block);
+        self.numbers[stream] += if outcome.ends_episode() { 2 } else { 1 };
+        self.replay.insert(&block).unwrap();
+        for row in &block.rows {
+            self.model.write(row.stream, Some(row.span));
+            if row.ends_trajectory {
+                self.model.write(row.stream, None);
+            }
+        }
+    }
+
+    fn break_off(&mut self) {
+        self.replay.break_off_trajectories();
+        self.model.break_off();
+        self.accumulators = accumulators(&self.n_step, self.numbers.len());
+        // What the accumulators held is lost: the next observation follows those written.
+        self.numbers.clone_from(&self.model.numbers);
+    }
+
+    fn save_and_restore(&mut self) {
+        let mut bytes = Vec::new();
+        self.replay.save(&mut bytes).unwrap();
+        self.replay = Replay::new(self.replay.config().clone()).unwrap();
+        self.replay.restore(&mut bytes.as_slice()).unwrap();
+    }
+
+    /// Draws, compares every field with the model, and sends priorities back.
+    fn sample(&mut self) {
+        let Ok(batch) = self.replay.sample(32, 0.5, &mut self.rng) else {
+            assert_eq!(self.model.sampleable().count(), 0);
+            return;
+        };
+        let minibatch = &batch.minibatch;
+        let (ObsBatch::F32(obs), ObsBatch::F32(next), ActionBatch::Discrete(actions)) =
+            (&minibatch.obs, &minibatch.next_obs, &minibatch.actions)
+        else {
+            panic!("the config asks for floats and indices");
+        };
+        for b in 0..32 {
+            let slot = self.model.sampleable().find(|slot| slot.id == batch.ids[b]).unwrap();
+            let (stream, number, next_number) = (slot.stream, slot.number, slot.next.unwrap());
+            assert_eq!(obs[2 * b..2 * b + 2], [stream as f32, number as f32]);
+            assert_eq!(next[2 * b..2 * b + 2], [stream as f32, next_number as f32]);
+            assert_eq!(actions[b], i64::from(number));
+            assert_eq!(minibatch.n_step_return[b], (next_number - number) as f32);
+            assert_eq!(batch.subspaces[b], stream + 10);
+            assert!(minibatch.weights[b] > 0.0 && minibatch.weights[b] <= 1.0);
+        }
+        // Of the ids one is made stale, to be ignored.
+        let mut ids = batch.ids;
+        ids[0] = ids[0].saturating_sub(self.replay.capacity() as u64);
+        let priorities = ids.iter().map(|id| (id % 5) as f32).collect();
+        self.replay.update_priorities(&PriorityUpdate { ids, priorities }).unwrap();
+    }
+
+    fn check(&self) {
+        self.replay.check_valid().unwrap();
+        assert_eq!(self.replay.len(), self.model.sampleable().count());
+        assert_eq!(self.replay.inserted(), self.model.inserted);
+        assert_eq!(self.replay.dropped_waiting(), self.model.dropped);
+    }
+}
+
+fn accumulators(config: &NStepConfig, streams: usize) -> Vec<NStepAccumulator> {
+    (0..streams as u32).map(|stream| NStepAccumulator::new(config, stream).unwrap()).collect()
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Operation {
+    Step { stream: usize, outcome: Outcome },
+    Sample,
+    BreakOff,
+    SaveAndRestore,
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let outcome = prop_oneof![
+        8 => Just(Outcome::Continue),
+        1 => Just(Outcome::Terminated),
+        1 => Just(Outcome::Truncated),
+    ];
+    // Stream 0 does most of the steps, so that the others wait for long.
+    let stream = prop_oneof![15 => Just(0_usize), 1 => 0_usize..4];
+    prop_oneof![
+        60 => (stream, outcome).prop_map(|(stream, outcome)| Operation::Step { stream, outcome }),
+        6 => Just(Operation::Sample),
+        1 => Just(Operation::BreakOff),
+        1 => Just(Operation::SaveAndRestore),
+    ]
+}
+
+fn config() -> impl Strategy<Value = ReplayConfig> {
+    (1_usize..=4, 1_usize..=5, 0_usize..30, any::<bool>()).prop_map(
+        |(streams, n, extra, uniform)| {
+            let sampling = if uniform {
+                Sampling::Uniform
+            } else {
+                Sampling::Prioritized { priority_exponent: 0.7, priority_epsilon: 1e-2 }
+            };
+            ReplayConfig {
+                obs: ObsSpace::f32(&[2], 0.0, 1e9),
+                action: ActionSpace::Discrete(1_000_000),
+                sampling,
+                ..small_config(2 * (streams * n + 1) + extra, streams, n)
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn agrees_with_the_model(
+        config in config(),
+        seed in 0_u64..1000,
+        operations in prop::collection::vec(operation(), 1..300),
+    ) {
+        let streams = config.streams;
+        let mut world = World::new(config, seed);
+        for operation in operations {
+            match operation {
+                Operation::Step { stream, outcome } => world.step(stream % streams, outcome),
+                Operation::Sample => world.sample(),
+                Operation::BreakOff => world.break_off(),
+                Operation::SaveAndRestore => world.save_and_restore(),
+            }
+            world.check();
+        }
+        world.sample();
+    }
+}
+
+/// The random operations do reach the rare case: a slow stream's transition that is overwritten
+/// while it waits.
+#[test]
+fn waiting_transitions_are_dropped() {
+    let obs = ObsSpace::f32(&[2], 0.0, 1e9);
+    let action = ActionSpace::Discrete(1_000_000);
+    let mut world = World::new(ReplayConfig { obs, action, ..small_config(30, 2, 5) }, 0);
+    for turn in 0..400 {
+        world.step(usize::from(turn % 37 == 0), Outcome::Continue);
+        world.check();
+        world.sample();
+    }
+    assert!(world.replay.dropped_waiting() > 0);
+}
+
+/// The bounds that [`ReplayConfig::check`] and [`ReplayConfig::least_size_to_sample`] promise.
+#[test]
+fn a_full_ring_is_a_quarter_sampleable() {
+    // The worst case: every episode has one env step, and as many transitions wait as can.
+    let config = small_config(14, 2, 3);
+    let mut replay = replay(&config);
+    assert_eq!(config.least_size_to_sample(), 7);
+    for turn in 0..40 {
+        replay.insert(&block(&[end(0, turn)], &[turn])).unwrap();
+    }
+    for turn in 0..3 {
+        replay.insert(&block(&[row(0, turn, 3), row(1, turn, 3)], &[])).unwrap();
+        assert!(4 * replay.len() >= replay.capacity(), "{} sampleable", replay.len());
+    }
+    assert_eq!(replay.len(), 4); // 6 wait, 4 are final observations
+}

@@ -1,0 +1,279 @@
+//! What is stored, linked, overwritten and refused.
+
+use super::*;
+use crate::replay::ReplayError;
+use contrail_envs::SeedStream;
+
+#[test]
+fn one_stream_by_hand() {
+    let mut replay = replay(&small_config(6, 1, 1));
+    // slots: 0 1 _ _ _ _
+    replay.insert(&block(&[row(0, 0, 1), row(0, 1, 1)], &[])).unwrap();
+    assert_eq!(pairs(&replay), [(0, 1)]); // 1 waits for its successor
+    // slots: 0 1 2 3f _ _, where f marks a final observation
+    replay.insert(&block(&[end(0, 2)], &[3])).unwrap();
+    assert_eq!(pairs(&replay), [(0, 1), (1, 2), (2, 3)]);
+    // slots: 12f 1 2 3f 10 11: transition 0 is overwritten
+    replay.insert(&block(&[row(0, 10, 1), end(0, 11)], &[12])).unwrap();
+    assert_eq!(pairs(&replay), [(1, 2), (2, 3), (10, 11), (11, 12)]);
+    // slots: 12f 20 21 3f 10 11
+    replay.insert(&block(&[row(0, 20, 1), row(0, 21, 1)], &[])).unwrap();
+    assert_eq!(pairs(&replay), [(10, 11), (11, 12), (20, 21)]);
+    assert_eq!((replay.len(), replay.capacity(), replay.inserted()), (3, 6, 7));
+    assert_eq!(replay.dropped_waiting(), 0);
+    replay.check_valid().unwrap();
+}
+
+#[test]
+fn windows_of_three_by_hand() {
+    // One episode of 5 env steps, all windows end at the next-but-two observation or the last.
+    let mut replay = replay(&small_config(20, 1, 3));
+    replay.insert(&block(&[row(0, 0, 3), row(0, 1, 3), row(0, 2, 3)], &[])).unwrap();
+    assert_eq!(pairs(&replay), []);
+    replay.insert(&block(&[row(0, 3, 2)], &[])).unwrap();
+    assert_eq!(pairs(&replay), [(0, 3)]);
+    replay.insert(&block(&[end(0, 4)], &[5])).unwrap();
+    assert_eq!(pairs(&replay), [(0, 3), (1, 4), (2, 5), (3, 5), (4, 5)]);
+}
+
+#[test]
+fn streams_are_linked_apart() {
+    let mut replay = replay(&small_config(20, 3, 1));
+    let rows = [row(2, 100, 1), row(0, 0, 1), end(2, 101), row(0, 1, 1), end(1, 50), row(0, 2, 1)];
+    replay.insert(&block(&rows, &[102, 51])).unwrap();
+    assert_eq!(pairs(&replay), [(100, 101), (0, 1), (101, 102), (1, 2), (50, 51)]);
+}
+
+#[test]
+fn a_slow_stream_loses_what_is_overwritten_while_it_waits() {
+    let mut replay = replay(&small_config(6, 2, 1));
+    replay.insert(&block(&[row(1, 200, 1)], &[])).unwrap(); // slot 0
+    for obs in 0..5 {
+        replay.insert(&block(&[row(0, obs, 1)], &[])).unwrap(); // slots 1 to 5
+    }
+    assert_eq!(replay.dropped_waiting(), 0);
+    replay.insert(&block(&[row(0, 5, 1)], &[])).unwrap(); // slot 0 again
+    assert_eq!(replay.dropped_waiting(), 1);
+    replay.check_valid().unwrap();
+    // The successor of 200 arrives too late, in the slot of 0; from there the stream goes on.
+    replay.insert(&block(&[row(1, 201, 1), row(1, 202, 1)], &[])).unwrap();
+    assert_eq!(pairs(&replay), [(2, 3), (3, 4), (4, 5), (201, 202)]);
+    assert_eq!(replay.dropped_waiting(), 1);
+}
+
+#[test]
+fn a_successor_may_take_the_very_slot_of_its_transition() {
+    let mut replay = replay(&small_config(6, 2, 1));
+    replay.insert(&block(&[row(1, 200, 1)], &[])).unwrap();
+    for obs in 0..5 {
+        replay.insert(&block(&[row(0, obs, 1)], &[])).unwrap();
+    }
+    replay.insert(&block(&[row(1, 201, 1)], &[])).unwrap();
+    assert_eq!(replay.dropped_waiting(), 1);
+    assert_eq!(pairs(&replay), [(0, 1), (1, 2), (2, 3), (3, 4)]);
+    replay.check_valid().unwrap();
+}
+
+#[test]
+fn broken_off_trajectories_are_not_linked_to_what_follows() {
+    let mut replay = replay(&small_config(20, 2, 2));
+    replay.insert(&block(&[row(0, 0, 2), row(0, 1, 2), row(0, 2, 2), row(1, 50, 2)], &[])).unwrap();
+    replay.break_off_trajectories();
+    assert_eq!(replay.dropped_waiting(), 3); // 1, 2 and 50
+    replay.check_valid().unwrap();
+    replay.insert(&block(&[row(0, 10, 2), end(0, 11), end(1, 60)], &[12, 61])).unwrap();
+    assert_eq!(pairs(&replay), [(0, 2), (10, 12), (11, 12), (60, 61)]);
+}
+
+#[test]
+fn every_field_comes_out_with_its_transition() {
+    let config = ReplayConfig {
+        obs: ObsSpace::f32(&[2], -1e9, 1e9),
+        action: ActionSpace::Box { low: vec![-1e9; 3], high: vec![1e9; 3] },
+        ..small_config(12, 2, 1)
+    };
+    let mut replay = replay(&config);
+    let mut rows: Vec<_> = [row(0, 1, 1), end(1, 2), end(0, 3)].map(|(row, _)| row).into();
+    (rows[1].discount, rows[1].subspace) = (0.0, 77);
+    let block = TransitionBlock {
+        rows,
+        obs: ObsBuffer::F32(vec![1.0, 1.5, 2.0, 2.5, 3.0, 3.5]),
+        actions: ActionBatch::Box(vec![1.0, 1.1, 1.2, 2.0, 2.1, 2.2, 3.0, 3.1, 3.2]),
+        final_obs: ObsBuffer::F32(vec![20.0, 20.5, 30.0, 30.5]),
+    };
+    replay.insert(&block).unwrap();
+    let mut rng = SeedStream::root(1).rng();
+    let batch = replay.sample(60, 0.4, &mut rng).unwrap();
+    let minibatch = &batch.minibatch;
+    let (ObsBatch::F32(obs), ObsBatch::F32(next)) = (&minibatch.obs, &minibatch.next_obs) else {
+        panic!("float observations came out as bytes");
+    };
+    let ActionBatch::Box(actions) = &minibatch.actions else { panic!("box actions") };
+    let mut seen = [0; 3];
+    for b in 0..60 {
+        // id, obs, action, return, discount, next_obs, subspace
+        let expected = match batch.ids[b] {
+            0 => ([1.0, 1.5], [1.0, 1.1, 1.2], 1.0, 0.5, [3.0, 3.5], 10),
+            1 => ([2.0, 2.5], [2.0, 2.1, 2.2], 2.0, 0.0, [20.0, 20.5], 77),
+            3 => ([3.0, 3.5], [3.0, 3.1, 3.2], 3.0, 0.5, [30.0, 30.5], 10),
+            id => panic!("id {id} has no transition"),
+        };
+        seen[[0, 1, 3].iter().position(|id| *id == batch.ids[b]).unwrap()] += 1;
+        assert_eq!(obs[2 * b..2 * b + 2], expected.0);
+        assert_eq!(actions[3 * b..3 * b + 3], expected.1);
+        assert_eq!((minibatch.n_step_return[b], minibatch.discount[b]), (expected.2, expected.3));
+        assert_eq!(next[2 * b..2 * b + 2], expected.4);
+        assert_eq!((batch.subspaces[b], minibatch.weights[b]), (expected.5, 1.0));
+    }
+    assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
+}
+
+#[test]
+fn uniform_means_equally_often() {
+    // 4 sampleable transitions among 8 written slots.
+    let mut replay = replay(&small_config(50, 1, 1));
+    for obs in [0, 10, 20, 30] {
+        replay.insert(&block(&[end(0, obs)], &[obs + 1])).unwrap();
+    }
+    let mut rng = SeedStream::root(3).rng();
+    let ids = replay.sample(40_000, 0.0, &mut rng).unwrap().ids;
+    for id in [0, 2, 4, 6] {
+        let count = ids.iter().filter(|drawn| **drawn == id).count();
+        // 10,000 expected, standard deviation 87
+        assert!((9_650..10_350).contains(&count), "id {id}: {count}");
+    }
+}
+
+#[test]
+fn bad_rows_are_refused_with_a_sentence() {
+    let mut ends_with_span_2 = end(0, 1);
+    ends_with_span_2.0.span = 2;
+    let (mut nan, mut negative) = (row(0, 1, 1), row(0, 1, 1));
+    (nan.0.n_step_return, negative.0.discount) = (f32::NAN, -0.5);
+    let with_action = |action| TransitionBlock {
+        actions: ActionBatch::Discrete(vec![action]),
+        ..block(&[row(0, 1, 1)], &[])
+    };
+    let shrinks_by_2 = block(&[row(0, 1, 3), row(0, 2, 1)], &[]);
+    refused(&[
+        (block(&[row(2, 1, 1)], &[]), "row 0 of stream 2 has stream 2, allowed 0 to 1"),
+        (block(&[row(0, 1, 0)], &[]), "row 0 of stream 0 has span 0, allowed 1 to 3"),
+        (block(&[row(0, 1, 4)], &[]), "row 0 of stream 0 has span 4, allowed 1 to 3"),
+        (shrinks_by_2, "row 1 of stream 0 has span 1, allowed 2 to 3"),
+        (
+            block(&[ends_with_span_2], &[9]),
+            "row 0 of stream 0 has span 2, allowed 1 at the end of a trajectory",
+        ),
+        (block(&[row(0, 1, 3), end(0, 2)], &[9]), "row 1 of stream 0 has span 1, allowed 2 to 3"),
+        (block(&[nan], &[]), "row 0 of stream 0 has return NaN, allowed finite numbers"),
+        (block(&[negative], &[]), "row 0 of stream 0 has discount -0.5, allowed 0 to 1"),
+        (with_action(256), "row 0 of stream 0 has action 256, allowed 0 to 255"),
+        (with_action(-1), "row 0 of stream 0 has action -1, allowed 0 to 255"),
+    ]);
+}
+
+#[test]
+fn blocks_of_another_shape_are_refused_with_a_sentence() {
+    let one = || block(&[row(0, 1, 1)], &[]);
+    let floats = TransitionBlock { obs: ObsBuffer::F32(vec![1.0]), ..one() };
+    let boxed = TransitionBlock { actions: ActionBatch::Box(vec![1.0]), ..one() };
+    let no_action = TransitionBlock { actions: ActionBatch::Discrete(vec![]), ..one() };
+    refused(&[
+        (
+            block(&[end(0, 1)], &[]),
+            "final_obs is U8 with 0 elements, expected 1 observations of U8[1]",
+        ),
+        (
+            block(&[row(0, 1, 1)], &[9]),
+            "final_obs is U8 with 1 elements, expected 0 observations of U8[1]",
+        ),
+        (floats, "obs is F32 with 1 elements, expected 1 observations of U8[1]"),
+        (boxed, "1 action floats for 1 rows of Discrete(256): 0 to 255"),
+        (no_action, "0 action indices for 1 rows of Discrete(256): 0 to 255"),
+    ]);
+}
+
+fn refused(cases: &[(TransitionBlock, &str)]) {
+    for (block, sentence) in cases {
+        let mut replay = replay(&small_config(20, 2, 3));
+        let error = replay.insert(block).unwrap_err();
+        assert_eq!(error.to_string(), format!("replay: cannot insert: {sentence}"));
+        replay.check_valid().unwrap();
+    }
+}
+
+#[test]
+fn an_empty_replay_cannot_be_sampled() {
+    let mut replay = replay(&small_config(20, 1, 1));
+    let mut rng = SeedStream::root(0).rng();
+    assert!(matches!(replay.sample(1, 0.0, &mut rng), Err(ReplayError::Empty { inserted: 0 })));
+    replay.insert(&block(&[row(0, 0, 1)], &[])).unwrap();
+    assert_eq!(
+        replay.sample(1, 0.0, &mut rng).unwrap_err().to_string(),
+        "replay: cannot sample: none of the 1 transitions inserted so far is sampleable (a \
+         transition is once its next_obs has arrived)"
+    );
+}
+
+#[test]
+fn memory_is_what_is_allocated() {
+    let prioritized = Sampling::Prioritized { priority_exponent: 0.6, priority_epsilon: 1e-6 };
+    let small = small_config(100, 3, 5);
+    let boxed = ReplayConfig {
+        obs: ObsSpace::f32(&[4, 10, 10], 0.0, 1.0),
+        action: ActionSpace::Box { low: vec![0.0; 6], high: vec![1.0; 6] },
+        sampling: prioritized,
+        ..small_config(129, 7, 2)
+    };
+    // 24 bytes of scalars a slot, and a stream's own bytes plus 16 a waiting transition.
+    let stream = size_of::<crate::replay::streams::Stream>() as u64;
+    let cases = [
+        (small, 100 * (1 + 24) + 3 * (stream + 5 * 16)),
+        // The tree has 2 * 256 nodes of 8 bytes.
+        (boxed, 129 * (1600 + 24 + 24) + 2 * 256 * 8 + 7 * (stream + 2 * 16)),
+    ];
+    for (config, bytes) in cases {
+        assert_eq!(config.memory_bytes(), bytes);
+        let replay = replay(&config);
+        let tree = replay.priorities.as_ref().map_or(0, |p| p.tree.allocated_bytes());
+        let waiting: usize = replay.streams.iter().map(|s| s.allocated_bytes()).sum();
+        let streams = replay.streams.capacity() as u64 * stream;
+        let allocated = replay.slots.allocated_bytes() + tree + waiting;
+        assert_eq!(allocated as u64 + streams, bytes);
+    }
+}
+
+#[test]
+fn too_much_memory_is_an_error() {
+    let obs = ObsSpace::f32(&[1 << 30], 0.0, 1.0);
+    let config = ReplayConfig { obs, ..small_config(1 << 31, 1, 1) };
+    let error = Replay::new(config).unwrap_err().to_string();
+    assert!(
+        error.starts_with("replay: cannot allocate 9223372036854775808 bytes for the observations"),
+        "{error}"
+    );
+}
+
+#[test]
+fn bad_configs_are_refused_with_a_sentence() {
+    let prioritized = |priority_exponent, priority_epsilon| ReplayConfig {
+        sampling: Sampling::Prioritized { priority_exponent, priority_epsilon },
+        ..small_config(20, 1, 1)
+    };
+    let no_obs = ReplayConfig { obs: ObsSpace::u8(&[0], 1), ..small_config(20, 1, 1) };
+    let cases = [
+        (small_config(20, 0, 1), "streams is 0, allowed: at least 1"),
+        (small_config(20, 1, 0), "n_step is 0, allowed: at least 1"),
+        (
+            small_config(13, 2, 3),
+            "capacity_transitions is 13, allowed: 14 (twice streams * n_step + 1, for 2 streams \
+             and n_step 3) to 4294967295",
+        ),
+        (no_obs, "observation is U8[0], allowed: at least one element"),
+        (prioritized(1.5, 1e-6), "priority_exponent is 1.5, allowed: 0 to 1"),
+        (prioritized(0.5, 0.0), "priority_epsilon is 0, allowed: a finite number above 0"),
+    ];
+    for (config, sentence) in cases {
+        assert_eq!(Replay::new(config).unwrap_err().to_string(), format!("replay: {sentence}"));
+    }
+}

@@ -1,0 +1,51 @@
+//! The workers: who acts, who learns, who measures. Each owns its state and takes plain data; who
+//! runs them, in one thread or many, is [`crate::run`].
+
+mod actor;
+mod evaluator;
+mod learner;
+mod snapshot;
+
+pub use actor::{ActReport, Actor, ActorParts, ActorState, EpisodeEnd, Exploration};
+pub use evaluator::{Evaluation, Evaluator, EvaluatorParts};
+pub use learner::{LearnReport, Learner, LearnerState};
+pub use snapshot::SnapshotCell;
+
+use contrail_agents::{ActionBatch, ObsBatch};
+use contrail_envs::{Action, Dtype, ObsMut, ObsRef, ObsSpace};
+
+/// Zeros for `rows` observations of `space`, in the form that a policy reads.
+fn obs_batch(space: &ObsSpace, rows: usize) -> ObsBatch {
+    match space.dtype {
+        Dtype::F32 => ObsBatch::F32(vec![0.0; rows * space.len()]),
+        Dtype::U8 => ObsBatch::U8(vec![0; rows * space.len()]),
+    }
+}
+
+/// Observation `row` of `batch`, writable.
+fn row_mut(batch: &mut ObsBatch, row: usize, len: usize) -> ObsMut<'_> {
+    match batch {
+        ObsBatch::F32(v) => ObsMut::F32(&mut v[row * len..(row + 1) * len]),
+        ObsBatch::U8(v) => ObsMut::U8(&mut v[row * len..(row + 1) * len]),
+    }
+}
+
+/// Observation `row` of `batch`.
+fn row_ref(batch: &ObsBatch, row: usize, len: usize) -> ObsRef<'_> {
+    match batch {
+        ObsBatch::F32(v) => ObsRef::F32(&v[row * len..(row + 1) * len]),
+        ObsBatch::U8(v) => ObsRef::U8(&v[row * len..(row + 1) * len]),
+    }
+}
+
+/// Action `row` of `rows` in `actions`, as an environment takes it.
+fn action_row(actions: &ActionBatch, row: usize, rows: usize) -> Action<'_> {
+    match actions {
+        // A negative index cannot come from a policy; the environment would refuse this one.
+        ActionBatch::Discrete(a) => Action::Discrete(usize::try_from(a[row]).unwrap_or(usize::MAX)),
+        ActionBatch::Box(a) => {
+            let len = a.len() / rows;
+            Action::Box(&a[row * len..(row + 1) * len])
+        }
+    }
+}

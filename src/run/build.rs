@@ -1,0 +1,186 @@
+//! From a config to roles.
+
+use super::{Roles, device};
+use crate::config::{Algorithm, Config, Device, EnvConfig, RunConfig, Sampling};
+use crate::replay::{self, NStepConfig, RateLimiter, Replay};
+use crate::roles::{Actor, ActorParts, Evaluator, EvaluatorParts, Exploration, Learner, SnapshotCell};
+use anyhow::{Result, bail, ensure};
+use contrail_agents::sac::Bounds;
+use contrail_agents::{ActionSpec, Agent, ObsSpec, dqn::Dqn, sac::Sac};
+use contrail_envs::wrappers::{ActionRepeat, FrameStack, NormalizeObs, ObsNormalizer, ObsStats};
+use contrail_envs::{ActionSpace, Dtype, EnvError, EnvOptions, Environment, ObsSpace, Registry, SeedStream};
+use std::sync::Arc;
+
+/// Most environments that an evaluator steps together.
+const EVALUATOR_ENVS: usize = 16;
+
+/// What the agent sees and does, after all wrappers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spaces {
+    /// Observations.
+    pub obs: ObsSpace,
+    /// Actions.
+    pub action: ActionSpace,
+}
+
+impl Spaces {
+    /// The spaces of `config`'s environment, which must suit its algorithm.
+    ///
+    /// # Errors
+    /// If there is no such environment, or algorithm or network cannot work with it.
+    pub fn of(config: &Config, registry: &Registry) -> Result<Self> {
+        let normalizer = normalizer(config, registry)?;
+        let env = make_env(&config.env, registry, normalizer)?;
+        let (obs, action) = (env.spec().obs.clone(), env.spec().action.clone());
+        config.check_against(&obs, &action)?;
+        Ok(Self { obs, action })
+    }
+
+    fn obs_spec(&self) -> ObsSpec {
+        let bytes = self.obs.dtype == Dtype::U8;
+        let scale = if bytes { f64::from(self.obs.bounds(0).1) } else { 1.0 };
+        ObsSpec { shape: self.obs.shape.iter().map(|&d| d as i64).collect(), bytes, scale }
+    }
+
+    fn action_spec(&self) -> ActionSpec {
+        match &self.action {
+            ActionSpace::Discrete(n) => ActionSpec::Discrete(*n as i64),
+            ActionSpace::Box { low, high } => ActionSpec::Box { low: low.clone(), high: high.clone() },
+        }
+    }
+}
+
+/// The environment of `config` in its wrappers; `normalizer` must be given where the config asks
+/// for it.
+///
+/// # Errors
+/// If there is no such environment or a wrapper does not suit it.
+pub fn make_env(config: &EnvConfig, registry: &Registry, normalizer: Option<Arc<ObsNormalizer>>) -> Result<Box<dyn Environment>, EnvError> {
+    let options = EnvOptions { time_limit_env_steps: config.time_limit.as_option() };
+    let mut env = registry.make(&config.id, &options)?;
+    if config.action_repeat_frames > 1 {
+        env = Box::new(ActionRepeat::new(env, config.action_repeat_frames)?);
+    }
+    if let Some(normalizer) = normalizer {
+        env = Box::new(NormalizeObs::new(env, normalizer)?);
+    }
+    if config.frame_stack > 1 {
+        env = Box::new(FrameStack::new(env, config.frame_stack)?);
+    }
+    Ok(env)
+}
+
+/// Shared statistics for [`NormalizeObs`], if the config asks for it.
+fn normalizer(config: &Config, registry: &Registry) -> Result<Option<Arc<ObsNormalizer>>> {
+    if !config.env.normalize_obs {
+        return Ok(None);
+    }
+    let bare = registry.make(&config.env.id, &EnvOptions::default())?;
+    Ok(Some(Arc::new(ObsNormalizer::new(bare.spec().obs.len()))))
+}
+
+/// Every role, fresh.
+pub(super) fn roles(config: &Config, registry: &Registry, spaces: &Spaces, seeds: SeedStream) -> Result<Roles> {
+    let agent = agent(config, spaces, seeds)?;
+    let learner = Learner::new(agent, seeds.stream("learner"), config.learner.snapshot_period_updates);
+    let normalizer = normalizer(config, registry)?;
+    let n_step = NStepConfig {
+        n_step: config.algorithm.n_step(),
+        gamma: config.algorithm.gamma(),
+        obs: spaces.obs.clone(),
+        action: spaces.action.clone(),
+    };
+    let actor = |index: usize| {
+        let first = index * config.actors.envs_per_actor;
+        let envs = (0..config.actors.envs_per_actor)
+            .map(|i| Ok(((first + i) as u32, make_env(&config.env, registry, normalizer.clone())?)));
+        Actor::new(ActorParts {
+            index,
+            envs: envs.collect::<Result<_, EnvError>>()?,
+            policy: learner.policy(),
+            seeds: seeds.stream("actor").index(index as u64),
+            exploration: Exploration::new(&config.exploration),
+            n_step: n_step.clone(),
+            reward_scale: config.env.reward_scale,
+            reward_clip: config.env.reward_clip,
+        })
+    };
+    let actors = (0..config.actors.count).map(actor).collect::<Result<_>>()?;
+    let replay_config = replay_config(config, spaces);
+    let limiter = limiter(config, &replay_config)?;
+    let replay = Replay::new(replay_config)?;
+    let (evaluator, eval_normalizer) = evaluator(config, registry, &learner)?;
+    let snapshots = SnapshotCell::new(learner.snapshot());
+    let sampler_rng = seeds.stream("replay").rng();
+    Ok(Roles { actors, replay, limiter, learner, evaluator, eval_normalizer, normalizer, snapshots, sampler_rng })
+}
+
+/// The algorithm with fresh weights.
+pub(super) fn agent(config: &Config, spaces: &Spaces, seeds: SeedStream) -> Result<Box<dyn Agent>> {
+    let device = device::resolve(config.run.device)?;
+    let obs = spaces.obs_spec();
+    let mut rng = seeds.stream("learner/init").rng();
+    Ok(match (&config.algorithm, spaces.action_spec()) {
+        (Algorithm::Dqn(dqn), ActionSpec::Discrete(actions)) => {
+            Box::new(Dqn::new((&obs, actions), &config.network, dqn, device, &mut rng))
+        }
+        (Algorithm::Sac(sac), ActionSpec::Box { low, high }) => {
+            let bounds = Bounds::new(&low, &high)?;
+            Box::new(Sac::new((&obs, &bounds), &config.network, sac, device, &mut rng))
+        }
+        (algorithm, action) => bail!("{} does not suit the action space {action:?}", algorithm.name().as_str()),
+    })
+}
+
+/// An evaluator for a saved policy of `num_params` parameters.
+pub(super) fn lone_evaluator(config: &Config, registry: &Registry, spaces: &Spaces, num_params: usize) -> Result<(Evaluator, Option<Arc<ObsNormalizer>>)> {
+    let config = &Config { run: RunConfig { device: Device::Cpu, ..config.run.clone() }, ..config.clone() };
+    let seeds = SeedStream::root(config.run.seed);
+    let learner = Learner::new(agent(config, spaces, seeds)?, seeds, 1);
+    let expected = learner.snapshot().params.len();
+    ensure!(num_params == expected, "the saved policy has {num_params} parameters, the config's network {expected}");
+    evaluator(config, registry, &learner)
+}
+
+/// An evaluator with its own environments, whose statistics are fixed by
+/// [`super::Run::refresh_evaluator`].
+pub(super) fn evaluator(config: &Config, registry: &Registry, learner: &Learner) -> Result<(Evaluator, Option<Arc<ObsNormalizer>>)> {
+    let episodes = config.evaluation.episodes.max(config.evaluation.final_episodes) as usize;
+    let normalizer = match normalizer(config, registry)? {
+        Some(n) => Some(Arc::new(ObsNormalizer::frozen(ObsStats::empty(n.len()))?)),
+        None => None,
+    };
+    let envs = (0..episodes.clamp(1, EVALUATOR_ENVS))
+        .map(|_| make_env(&config.env, registry, normalizer.clone()))
+        .collect::<Result<_, _>>()?;
+    let parts = EvaluatorParts { envs, policy: learner.policy(), epsilon: config.evaluation.epsilon };
+    Ok((Evaluator::new(parts), normalizer))
+}
+
+/// The shape of the replay.
+pub(super) fn replay_config(config: &Config, spaces: &Spaces) -> replay::ReplayConfig {
+    let sampling = match config.replay.sampling {
+        Sampling::Uniform => replay::Sampling::Uniform,
+        Sampling::Prioritized(p) => {
+            replay::Sampling::Prioritized { priority_exponent: p.priority_exponent, priority_epsilon: 1e-6 }
+        }
+    };
+    replay::ReplayConfig {
+        capacity_transitions: config.replay.capacity_transitions,
+        obs: spaces.obs.clone(),
+        action: spaces.action.clone(),
+        streams: config.actors.total_envs(),
+        n_step: config.algorithm.n_step(),
+        sampling,
+    }
+}
+
+fn limiter(config: &Config, replay: &replay::ReplayConfig) -> Result<RateLimiter> {
+    let batch = config.learner.minibatch_size as u64;
+    let starts = config.learner.learning_starts_env_steps.max(replay.least_size_to_sample() as u64);
+    // Room for two vector steps of every actor, so that actors and learner overlap, and no more,
+    // so that the learner's data is fresh.
+    let vector_steps = 2.0 * config.actors.total_envs() as f64 * config.learner.samples_per_insert;
+    let buffer = vector_steps.max(2.0 * batch as f64);
+    Ok(RateLimiter::new(config.learner.samples_per_insert, starts, buffer, batch)?)
+}

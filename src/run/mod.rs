@@ -1,0 +1,307 @@
+//! Runs: builds the roles, lets them work segment by segment, and keeps what they made.
+//!
+//! A run is a sequence of segments. Within a segment the roles work, in one thread ([`serial`]) or
+//! in many ([`threaded`]); between two segments everything is at rest and owned here, so that
+//! evaluating, saving and stopping are plain function calls on quiet data.
+
+mod build;
+mod device;
+mod memory;
+mod recorder;
+mod save;
+mod serial;
+mod summary;
+mod threaded;
+
+pub use build::{Spaces, make_env};
+pub use device::resolve as resolve_device;
+pub use save::{LoadedPolicy, load_policy};
+pub(crate) use save::{CONFIG_FILE, RUN_FILES};
+pub use summary::{EvaluationSummary, RunEnd, Summary};
+
+use crate::config::{Config, Mode};
+use crate::log::Counters;
+use crate::message::PolicySnapshot;
+use crate::roles::{Actor, Evaluation, Evaluator, Learner, SnapshotCell};
+use crate::replay::{RateLimiter, Replay};
+use anyhow::Result;
+use contrail_envs::wrappers::ObsNormalizer;
+use contrail_envs::{Registry, SeedStream};
+use recorder::Recorder;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What `train` was asked to do beside the config.
+pub struct TrainOptions<'a> {
+    /// The run folder.
+    pub run_dir: PathBuf,
+    /// Whether to continue the run in that folder.
+    pub resume: bool,
+    /// Whether to print the plan and a live line.
+    pub quiet: bool,
+    /// Set from outside (Ctrl-C) to end the run after the current step.
+    pub stop: &'a AtomicBool,
+}
+
+/// The workers and what they share. Between segments nobody else holds any of it.
+struct Roles {
+    actors: Vec<Actor>,
+    replay: Replay,
+    limiter: RateLimiter,
+    learner: Learner,
+    evaluator: Evaluator,
+    eval_normalizer: Option<Arc<ObsNormalizer>>,
+    normalizer: Option<Arc<ObsNormalizer>>,
+    snapshots: SnapshotCell,
+    sampler_rng: contrail_envs::Prng,
+}
+
+/// What a run has done so far, beside what the roles hold.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+struct Ledger {
+    counters: Counters,
+    /// Evaluations done or under way; numbers their seeds.
+    evaluations: u64,
+    best: Option<Best>,
+    /// Whether the policy at `counters` still has to be evaluated.
+    evaluation_due: bool,
+}
+
+/// The best evaluation so far.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Best {
+    env_steps: u64,
+    mean_return: f64,
+}
+
+/// An evaluation that runs beside the next segment (threaded) or before it (serial).
+struct EvaluationJob {
+    counters: Counters,
+    snapshot: PolicySnapshot,
+    episodes: usize,
+    seeds: SeedStream,
+}
+
+/// Trains as `config` says, and returns what came of it.
+///
+/// # Errors
+/// If the run folder cannot be used, memory does not suffice, or a role fails; what was saved
+/// before stays.
+pub fn train(config: &Config, registry: &Registry, options: &TrainOptions<'_>) -> Result<Summary> {
+    let mut run = Run::open(config, registry, options)?;
+    while run.ledger.counters.env_steps < config.run.env_steps && !run.stopped() {
+        run.segment()?;
+    }
+    run.finish()
+}
+
+/// Seeds of the evaluation at the end of a run, which nothing else uses.
+#[must_use]
+pub fn final_evaluation_seeds(config: &Config) -> SeedStream {
+    SeedStream::root(config.run.seed).stream("final_evaluation")
+}
+
+/// Measures a saved policy on `episodes` episodes.
+///
+/// # Errors
+/// If the policy does not fit the environment or the network of `config`, or an episode fails.
+pub fn evaluate(
+    config: &Config,
+    registry: &Registry,
+    policy: &LoadedPolicy,
+    (episodes, seeds): (usize, SeedStream),
+) -> Result<EvaluationSummary> {
+    let spaces = Spaces::of(config, registry)?;
+    let (mut evaluator, normalizer) = build::lone_evaluator(config, registry, &spaces, policy.params.len())?;
+    if let (Some(normalizer), Some(stats)) = (normalizer, policy.stats.clone()) {
+        normalizer.set_stats(stats)?;
+    }
+    let evaluation = evaluator.evaluate(&policy.params, episodes, seeds)?;
+    Ok(EvaluationSummary::new(policy.env_steps, &evaluation))
+}
+
+/// A run under way.
+struct Run<'a> {
+    config: &'a Config,
+    options: &'a TrainOptions<'a>,
+    seeds: SeedStream,
+    roles: Roles,
+    ledger: Ledger,
+    recorder: Recorder,
+    store: save::RunStore,
+}
+
+impl<'a> Run<'a> {
+    fn open(config: &'a Config, registry: &Registry, options: &'a TrainOptions<'a>) -> Result<Self> {
+        let spaces = Spaces::of(config, registry)?;
+        memory::check(config, &spaces, options.quiet)?;
+        let seeds = SeedStream::root(config.run.seed);
+        let mut roles = build::roles(config, registry, &spaces, seeds)?;
+        let mut store = save::RunStore::open(&options.run_dir, config)?;
+        let mut ledger = Ledger::default();
+        let mut recorder_state = None;
+        if options.resume {
+            (ledger, recorder_state) = store.restore(&mut roles)?;
+        }
+        let resume_at = options.resume.then_some(ledger.counters.env_steps);
+        let recorder = Recorder::open(config, options, resume_at, (ledger.counters, recorder_state))?;
+        Ok(Self { config, options, seeds, roles, ledger, recorder, store })
+    }
+
+    fn stopped(&self) -> bool {
+        self.options.stop.load(Ordering::Relaxed)
+    }
+
+    /// Works until the next evaluation or checkpoint is due, and then does that.
+    fn segment(&mut self) -> Result<()> {
+        let until = self.next_boundary();
+        let job = self.evaluation_job()?;
+        let plan = Plan {
+            until_env_steps: until,
+            total_env_steps: self.config.run.env_steps,
+            minibatch_size: self.config.learner.minibatch_size,
+            importance_exponent: importance_schedule(self.config),
+            stop: self.options.stop,
+        };
+        let result = match self.config.run.mode {
+            Mode::Serial => serial::segment(&plan, &mut self.roles, job, &mut self.recorder),
+            Mode::Threaded => threaded::segment(&plan, &mut self.roles, job, &mut self.recorder),
+        };
+        // Counted also after a fault, for the message and the log.
+        self.ledger.counters = self.recorder.counters();
+        if let Some((job, evaluation)) = result? {
+            self.evaluated(&job, &evaluation)?;
+        }
+        let at = self.ledger.counters.env_steps;
+        let finished = at >= self.config.run.env_steps;
+        self.ledger.evaluation_due = passed(at, self.config.evaluation.period_env_steps, until)
+            && self.config.evaluation.episodes > 0;
+        let save_due = passed(at, self.config.checkpoint.period_env_steps, until);
+        if save_due || finished || self.stopped() {
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    /// The next multiple of either period, or the end.
+    fn next_boundary(&self) -> u64 {
+        let at = self.ledger.counters.env_steps;
+        let periods = [self.config.evaluation.period_env_steps, self.config.checkpoint.period_env_steps];
+        let next = |period: u64| if period == 0 { u64::MAX } else { (at / period + 1) * period };
+        periods.into_iter().map(next).fold(self.config.run.env_steps, u64::min)
+    }
+
+    fn evaluation_job(&mut self) -> Result<Option<EvaluationJob>> {
+        if !std::mem::take(&mut self.ledger.evaluation_due) {
+            return Ok(None);
+        }
+        self.refresh_evaluator()?;
+        let seeds = self.seeds.stream("evaluator").index(self.ledger.evaluations);
+        self.ledger.evaluations += 1;
+        Ok(Some(EvaluationJob {
+            counters: self.ledger.counters,
+            snapshot: self.roles.learner.snapshot(),
+            episodes: self.config.evaluation.episodes as usize,
+            seeds,
+        }))
+    }
+
+    /// Gives the evaluator the statistics that the policy was trained with so far.
+    fn refresh_evaluator(&self) -> Result<()> {
+        if let (Some(own), Some(trained)) = (&self.roles.eval_normalizer, &self.roles.normalizer) {
+            own.set_stats(trained.stats())?;
+        }
+        Ok(())
+    }
+
+    /// Records an evaluation and keeps the policy if none was better.
+    fn evaluated(&mut self, job: &EvaluationJob, evaluation: &Evaluation) -> Result<()> {
+        self.recorder.evaluated(job.counters, evaluation)?;
+        let mean_return = evaluation.mean_return();
+        if self.ledger.best.is_none_or(|best| mean_return >= best.mean_return) {
+            self.ledger.best = Some(Best { env_steps: job.counters.env_steps, mean_return });
+            let stats = self.roles.eval_normalizer.as_ref().map(|n| n.stats());
+            self.store.save_best(job.counters.env_steps, mean_return, &job.snapshot, stats.as_ref())?;
+        }
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<()> {
+        // First the log, so that a resumed run finds every record up to its checkpoint.
+        self.recorder.flush()?;
+        let state = self.recorder.state();
+        self.store.save(&self.roles, &self.ledger, &state, self.config.checkpoint.save_replay)
+    }
+
+    /// Evaluates the last policy, and the best one of the periodic evaluations, on fresh seeds.
+    fn finish(mut self) -> Result<Summary> {
+        let interrupted = self.stopped();
+        let episodes = self.config.evaluation.final_episodes as usize;
+        let (mut last, mut best) = (None, None);
+        if episodes > 0 && !interrupted {
+            self.ledger.counters = self.recorder.counters();
+            if let Some(job) = self.evaluation_job()? {
+                let evaluation = self.roles.evaluator.evaluate(&job.snapshot.params, job.episodes, job.seeds)?;
+                self.evaluated(&job, &evaluation)?;
+            }
+            self.refresh_evaluator()?;
+            // Neither seeds of training nor those that the best policy was chosen on.
+            let seeds = final_evaluation_seeds(self.config);
+            let snapshot = self.roles.learner.snapshot();
+            let evaluation = self.roles.evaluator.evaluate(&snapshot.params, episodes, seeds)?;
+            self.recorder.final_evaluation(&evaluation)?;
+            last = Some(EvaluationSummary::new(self.ledger.counters.env_steps, &evaluation));
+            if let Some(found) = self.ledger.best {
+                let loaded = self.store.load_best()?;
+                if let (Some(own), Some(stats)) = (&self.roles.eval_normalizer, loaded.stats) {
+                    own.set_stats(stats)?;
+                }
+                let evaluation = self.roles.evaluator.evaluate(&loaded.params, episodes, seeds)?;
+                best = Some(EvaluationSummary::new(found.env_steps, &evaluation));
+            }
+        }
+        let end = if interrupted { RunEnd::Interrupted } else { RunEnd::Finished };
+        let summary = self.recorder.close(self.config, end, (last, best))?;
+        self.store.write_result(&summary)?;
+        Ok(summary)
+    }
+}
+
+/// Whether `at` reached a boundary of `period`; `until` is where the segment was to end.
+fn passed(at: u64, period: u64, until: u64) -> bool {
+    period > 0 && at >= until && until.is_multiple_of(period)
+}
+
+/// What a segment has to do.
+struct Plan<'a> {
+    until_env_steps: u64,
+    total_env_steps: u64,
+    minibatch_size: usize,
+    importance_exponent: (f64, f64),
+    stop: &'a AtomicBool,
+}
+
+impl Plan<'_> {
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Share of the run that is done after `env_steps`.
+    fn progress(&self, env_steps: u64) -> f64 {
+        (env_steps as f64 / self.total_env_steps as f64).min(1.0)
+    }
+
+    /// Importance exponent after `env_steps`, linear over the run.
+    fn importance_exponent(&self, env_steps: u64) -> f64 {
+        let (start, end) = self.importance_exponent;
+        start + (end - start) * self.progress(env_steps)
+    }
+}
+
+fn importance_schedule(config: &Config) -> (f64, f64) {
+    match config.replay.sampling {
+        crate::config::Sampling::Uniform => (0.0, 0.0),
+        crate::config::Sampling::Prioritized(p) => (p.importance_exponent_start, p.importance_exponent_end),
+    }
+}

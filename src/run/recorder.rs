@@ -1,0 +1,302 @@
+//! Turns what the roles report into rows of metrics.
+
+use super::TrainOptions;
+use super::summary::{EvaluationSummary, RunEnd, Summary};
+use crate::config::Config;
+use crate::log::{self, Counters, HparamValue, MetricLog, Progress, code_block};
+use crate::replay::{RateLimiter, Replay};
+use crate::roles::{ActReport, EpisodeEnd, Evaluation, Exploration, LearnReport};
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Episodes behind `rollout/ep_rew_mean`, as in Stable-Baselines3.
+const WINDOW_EPISODES: usize = 100;
+
+/// State of the replay in figures.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct ReplayReport {
+    size: usize,
+    samples_per_insert: f64,
+    dropped_transitions: u64,
+}
+
+impl ReplayReport {
+    pub(super) fn new(replay: &Replay, limiter: &RateLimiter) -> Self {
+        Self {
+            size: replay.len(),
+            samples_per_insert: limiter.samples_per_insert_so_far(),
+            dropped_transitions: replay.dropped_waiting(),
+        }
+    }
+}
+
+/// What a resumed recorder needs to go on as if it had never stopped.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct RecorderState {
+    window: VecDeque<EpisodeEnd>,
+    episodes: u64,
+    next_row_env_steps: u64,
+    wants_detail: bool,
+    metrics: Vec<(String, f64)>,
+    lag: Lag,
+}
+
+/// Updates between the policy that acted and the learner, over a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Lag {
+    min: u64,
+    max: u64,
+    sum: u64,
+    count: u64,
+}
+
+impl Lag {
+    fn add(&mut self, lag: u64) {
+        self.min = if self.count == 0 { lag } else { self.min.min(lag) };
+        self.max = self.max.max(lag);
+        self.sum += lag;
+        self.count += 1;
+    }
+}
+
+/// Time spent in each part of the pipeline since the last row.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spent {
+    env: Duration,
+    policy: Duration,
+    sample: Duration,
+    update: Duration,
+}
+
+/// Collects reports and writes a row of metrics every `log.period_env_steps`.
+pub(super) struct Recorder {
+    log: MetricLog,
+    progress: Option<Progress>,
+    exploration: Exploration,
+    period_env_steps: u64,
+    counters: Counters,
+    state: RecorderState,
+    histograms: Vec<(&'static str, Vec<f64>)>,
+    spent: Spent,
+    row_began: (Instant, Counters),
+    began: Instant,
+    earlier_s: f64,
+}
+
+impl Recorder {
+    /// Opens the logs; `resumed` is where an earlier session stopped.
+    pub(super) fn open(
+        config: &Config,
+        options: &TrainOptions<'_>,
+        resume_at: Option<u64>,
+        (counters, state): (Counters, Option<RecorderState>),
+    ) -> Result<Self> {
+        let mut log = MetricLog::open(&options.run_dir, resume_at)?;
+        let earlier_s = log.resumed().map_or(0.0, |r| r.time_s);
+        if resume_at.is_none() {
+            log.text("config", &code_block(&config.to_toml()?));
+            log.hparams(&hparams(config)?, &["eval/mean_reward", "rollout/ep_rew_mean"]);
+        }
+        let fresh = RecorderState {
+            next_row_env_steps: config.log.period_env_steps,
+            wants_detail: true,
+            ..RecorderState::default()
+        };
+        Ok(Self {
+            log,
+            progress: (!options.quiet).then(|| Progress::new(config.run.env_steps, counters)),
+            exploration: Exploration::new(&config.exploration),
+            period_env_steps: config.log.period_env_steps,
+            counters,
+            state: state.unwrap_or(fresh),
+            histograms: Vec::new(),
+            spent: Spent::default(),
+            row_began: (Instant::now(), counters),
+            began: Instant::now(),
+            earlier_s,
+        })
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    pub(super) fn state(&self) -> RecorderState {
+        self.state.clone()
+    }
+
+    /// Whether the next update should report its metrics.
+    pub(super) fn wants_detail(&self) -> bool {
+        self.state.wants_detail
+    }
+
+    /// An actor stepped when the learner had done `updates`.
+    pub(super) fn acted(&mut self, report: &ActReport, updates: u64) {
+        self.counters.env_steps += report.env_steps;
+        self.counters.frames += report.frames;
+        self.state.lag.add(updates.saturating_sub(report.version));
+        self.spent.env += report.env_time;
+        self.spent.policy += report.policy_time;
+        for episode in &report.episodes {
+            self.state.episodes += 1;
+            self.state.window.push_back(*episode);
+            if self.state.window.len() > WINDOW_EPISODES {
+                self.state.window.pop_front();
+            }
+        }
+        let mean = self.mean_return();
+        if let Some(progress) = &mut self.progress {
+            progress.update(self.counters, mean);
+        }
+    }
+
+    pub(super) fn sampled(&mut self, time: Duration) {
+        self.spent.sample += time;
+    }
+
+    /// The learner updated.
+    pub(super) fn learned(&mut self, report: LearnReport) {
+        self.counters.updates = report.updates;
+        self.spent.update += report.update_time;
+        if !report.metrics.is_empty() {
+            self.state.metrics = report.metrics.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            self.histograms = report.histograms;
+            self.state.wants_detail = false;
+        }
+    }
+
+    /// Writes a row if the period is over; says whether it did.
+    pub(super) fn log_if_due(&mut self, replay: &ReplayReport) -> Result<bool> {
+        if self.counters.env_steps < self.state.next_row_env_steps {
+            return Ok(false);
+        }
+        let row = self.row(replay);
+        self.log.scalars(self.counters, &row)?;
+        for (name, values) in std::mem::take(&mut self.histograms) {
+            self.log.histogram(name, self.counters, &values)?;
+        }
+        if let (Some(warning), Some(progress)) = (self.log.take_warning(), &self.progress) {
+            progress.warn(&warning);
+        }
+        self.state.next_row_env_steps = (self.counters.env_steps / self.period_env_steps + 1) * self.period_env_steps;
+        self.state.wants_detail = true;
+        self.state.lag = Lag::default();
+        self.spent = Spent::default();
+        self.row_began = (Instant::now(), self.counters);
+        Ok(true)
+    }
+
+    fn row(&self, replay: &ReplayReport) -> Vec<(String, f64)> {
+        let mut row: Vec<(String, f64)> = Vec::with_capacity(32);
+        let mut add = |name: &str, value: f64| row.push((name.to_owned(), value));
+        if let Some(mean) = self.mean_return() {
+            add("rollout/ep_rew_mean", mean);
+            add("rollout/ep_len_mean", self.mean_length());
+        }
+        add("rollout/episodes", self.state.episodes as f64);
+        add("rollout/exploration_rate", self.exploration.epsilon(self.counters.env_steps));
+        for (name, value) in &self.state.metrics {
+            add(name, *value);
+        }
+        let lag = self.state.lag;
+        add("train/version_diff_min", lag.min as f64);
+        add("train/version_diff_avg", lag.sum as f64 / lag.count.max(1) as f64);
+        add("train/version_diff_max", lag.max as f64);
+        add("replay/size", replay.size as f64);
+        add("replay/samples_per_insert", replay.samples_per_insert);
+        add("replay/dropped_transitions", replay.dropped_transitions as f64);
+        let passed_s = self.row_began.0.elapsed().as_secs_f64().max(1e-9);
+        let rate = |now: u64, before: u64| (now - before) as f64 / passed_s;
+        let before = self.row_began.1;
+        add("time/fps", rate(self.counters.frames, before.frames));
+        add("actor/env_steps_per_s", rate(self.counters.env_steps, before.env_steps));
+        add("learner/updates_per_s", rate(self.counters.updates, before.updates));
+        // Shares of the wall clock: threads overlap, so they may add up to more than 1.
+        let parts = [("env", self.spent.env), ("policy", self.spent.policy), ("sample", self.spent.sample), ("update", self.spent.update)];
+        for (name, time) in parts {
+            add(&format!("perf/{name}_time_share"), time.as_secs_f64() / passed_s);
+        }
+        row
+    }
+
+    fn mean_return(&self) -> Option<f64> {
+        let window = &self.state.window;
+        let sum: f64 = window.iter().map(|e| e.episode_return).sum();
+        (!window.is_empty()).then(|| sum / window.len() as f64)
+    }
+
+    fn mean_length(&self) -> f64 {
+        let sum: u64 = self.state.window.iter().map(|e| e.length_env_steps).sum();
+        sum as f64 / self.state.window.len() as f64
+    }
+
+    /// Records an evaluation of the policy at `counters`.
+    pub(super) fn evaluated(&mut self, counters: Counters, evaluation: &Evaluation) -> Result<()> {
+        let row = [
+            ("eval/mean_reward", evaluation.mean_return()),
+            ("eval/std_reward", evaluation.std_return()),
+            ("eval/mean_ep_length", evaluation.mean_length()),
+        ];
+        Ok(self.log.scalars(counters, &row)?)
+    }
+
+    /// Records the evaluation of the last policy on fresh seeds.
+    pub(super) fn final_evaluation(&mut self, evaluation: &Evaluation) -> Result<()> {
+        let row = [
+            ("eval/final_mean_reward", evaluation.mean_return()),
+            ("eval/final_std_reward", evaluation.std_return()),
+            ("eval/final_mean_ep_length", evaluation.mean_length()),
+        ];
+        Ok(self.log.scalars(self.counters, &row)?)
+    }
+
+    pub(super) fn flush(&mut self) -> Result<()> {
+        Ok(self.log.flush()?)
+    }
+
+    /// Ends the logs and sums up the run.
+    pub(super) fn close(
+        self,
+        config: &Config,
+        end: RunEnd,
+        (last, best): (Option<EvaluationSummary>, Option<EvaluationSummary>),
+    ) -> Result<Summary> {
+        let log_end = match end {
+            RunEnd::Finished => log::RunEnd::Finished,
+            RunEnd::Interrupted => log::RunEnd::Interrupted,
+        };
+        self.log.close(log_end)?;
+        Ok(Summary {
+            env: config.env.id.clone(),
+            algorithm: config.algorithm.name().as_str().to_owned(),
+            seed: config.run.seed,
+            end,
+            counters: self.counters,
+            time_s: self.earlier_s + self.began.elapsed().as_secs_f64(),
+            last,
+            best,
+        })
+    }
+}
+
+/// Every key of the config, for TensorBoard's HPARAMS tab.
+fn hparams(config: &Config) -> Result<Vec<(String, HparamValue)>> {
+    let table: toml::Table = toml::from_str(&config.to_toml()?)?;
+    let mut found = Vec::new();
+    for (section, keys) in table {
+        let toml::Value::Table(keys) = keys else { continue };
+        for (key, value) in keys {
+            let value = match value {
+                toml::Value::Integer(v) => HparamValue::Number(v as f64),
+                toml::Value::Float(v) => HparamValue::Number(v),
+                toml::Value::Boolean(v) => HparamValue::Bool(v),
+                toml::Value::String(v) => HparamValue::Text(v),
+                other => HparamValue::Text(other.to_string()),
+            };
+            found.push((format!("{section}.{key}"), value));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,60 @@
+//! All roles in one thread, in a fixed order: bit-reproducible on CPU.
+
+use super::recorder::{Recorder, ReplayReport};
+use super::{EvaluationJob, Plan, Roles};
+use crate::roles::Evaluation;
+use anyhow::Result;
+use std::time::Instant;
+
+/// Works until `plan.until_env_steps`: actors take turns, and after each vector step the learner
+/// does the updates that are owed.
+pub(super) fn segment(plan: &Plan<'_>, roles: &mut Roles, job: Option<EvaluationJob>, recorder: &mut Recorder) -> Result<Option<(EvaluationJob, Evaluation)>> {
+    let evaluated = match job {
+        None => None,
+        Some(job) => {
+            let evaluation = roles.evaluator.evaluate(&job.snapshot.params, job.episodes, job.seeds)?;
+            Some((job, evaluation))
+        }
+    };
+    while recorder.counters().env_steps < plan.until_env_steps && !plan.stopped() {
+        for index in 0..roles.actors.len() {
+            if recorder.counters().env_steps >= plan.until_env_steps {
+                break;
+            }
+            let snapshot = roles.snapshots.latest();
+            let env_steps = recorder.counters().env_steps;
+            let (block, report) = roles.actors[index].step(&snapshot, env_steps)?;
+            let learner_updates = roles.learner.updates();
+            roles.replay.insert(&block)?;
+            roles.limiter.record_insert(block.rows.len() as u64);
+            recorder.acted(&report, learner_updates);
+            learn(plan, roles, recorder)?;
+            recorder.log_if_due(&ReplayReport::new(&roles.replay, &roles.limiter))?;
+        }
+    }
+    Ok(evaluated)
+}
+
+/// Does the updates that are owed.
+fn learn(plan: &Plan<'_>, roles: &mut Roles, recorder: &mut Recorder) -> Result<()> {
+    let batch_size = plan.minibatch_size;
+    if roles.replay.is_empty() {
+        return Ok(());
+    }
+    for _ in 0..roles.limiter.updates_owed(batch_size as u64) {
+        let env_steps = recorder.counters().env_steps;
+        let begin = Instant::now();
+        let exponent = plan.importance_exponent(env_steps);
+        let batch = roles.replay.sample(batch_size, exponent, &mut roles.sampler_rng)?;
+        recorder.sampled(begin.elapsed());
+        roles.limiter.record_sample(batch_size as u64);
+        let detail = recorder.wants_detail();
+        let (priorities, report) = roles.learner.update(batch, plan.progress(env_steps), detail)?;
+        roles.replay.update_priorities(&priorities)?;
+        if let Some(snapshot) = roles.learner.due_snapshot() {
+            roles.snapshots.publish(snapshot);
+        }
+        recorder.learned(report);
+    }
+    Ok(())
+}
