@@ -47,7 +47,11 @@ impl TransitionBlock {
         Self {
             rows: Vec::with_capacity(rows),
             obs: ObsBuffer::with_capacity(dtype, rows * obs_len),
-            actions: if discrete { ActionBatch::Discrete(Vec::new()) } else { ActionBatch::Box(Vec::new()) },
+            actions: if discrete {
+                ActionBatch::Discrete(Vec::new())
+            } else {
+                ActionBatch::Box(Vec::new())
+            },
             final_obs: ObsBuffer::with_capacity(dtype, 0),
         }
     }

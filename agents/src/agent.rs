@@ -84,5 +84,10 @@ pub trait Policy: Send {
     ///
     /// # Errors
     /// [`AgentError::NotFinite`] if the network's output is NaN or infinite.
-    fn act(&mut self, obs: &ObsBatch, mode: ActMode, rng: &mut dyn Rng) -> Result<ActionBatch, AgentError>;
+    fn act(
+        &mut self,
+        obs: &ObsBatch,
+        mode: ActMode,
+        rng: &mut dyn Rng,
+    ) -> Result<ActionBatch, AgentError>;
 }

@@ -6,7 +6,10 @@ use crate::nn::{Encoder, Mlp, MlpOptions, Noise, obs_tensor};
 use crate::optim::{AdamStep, Trainable};
 use crate::params::{Layout, Params};
 use crate::scalar;
-use crate::{ActionBatch, AgentError, AgentState, Distribution, DqnConfig, Minibatch, NamedArray, NetworkConfig, ObsBatch, ObsSpec};
+use crate::{
+    ActionBatch, AgentError, AgentState, Distribution, DqnConfig, Minibatch, NamedArray,
+    NetworkConfig, ObsBatch, ObsSpec,
+};
 use rand::{Rng, RngExt};
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor, no_grad};
@@ -39,7 +42,8 @@ impl QNetwork {
             (true, 2..) => (&units[..units.len() - 1], &units[units.len() - 2..]),
             _ => (units.as_slice(), &units[units.len() - 1..]),
         };
-        let options = MlpOptions { noisy: config.noisy, layer_norm: network.layer_norm, activate_last: true };
+        let options =
+            MlpOptions { noisy: config.noisy, layer_norm: network.layer_norm, activate_last: true };
         let shared = Mlp::new(&mut layout, "shared", shared_units, options);
         let mut stream = |name: &str, width: i64| {
             let units: Vec<i64> = stream_units.iter().copied().chain([width]).collect();
@@ -54,7 +58,18 @@ impl QNetwork {
             Vec::new()
         };
         let (obs, distribution) = (obs.clone(), config.distribution);
-        Self { layout, obs, encoder, shared, advantage, value, actions, outputs, distribution, support }
+        Self {
+            layout,
+            obs,
+            encoder,
+            shared,
+            advantage,
+            value,
+            actions,
+            outputs,
+            distribution,
+            support,
+        }
     }
 
     /// x: `[B, obs...]` -> `[B, A, Z]`.
@@ -71,7 +86,11 @@ impl QNetwork {
     fn q_values(&self, output: &Tensor) -> Tensor {
         let mean = match self.distribution {
             Distribution::Mean | Distribution::Quantile => output.shallow_clone(),
-            Distribution::C51 => output.softmax(-1, Kind::Float) * self.support_tensor(output.device()) * self.outputs as f64,
+            Distribution::C51 => {
+                output.softmax(-1, Kind::Float)
+                    * self.support_tensor(output.device())
+                    * self.outputs as f64
+            }
         };
         mean.mean_dim([-1i64].as_slice(), false, Kind::Float)
     }
@@ -107,7 +126,13 @@ pub struct Dqn {
 
 impl Dqn {
     /// A fresh agent for observations of `obs` and `actions` discrete actions.
-    pub fn new((obs, actions): (&ObsSpec, i64), network: &NetworkConfig, config: &DqnConfig, device: Device, rng: &mut dyn Rng) -> Self {
+    pub fn new(
+        (obs, actions): (&ObsSpec, i64),
+        network: &NetworkConfig,
+        config: &DqnConfig,
+        device: Device,
+        rng: &mut dyn Rng,
+    ) -> Self {
         let network = QNetwork::new(obs, actions, network, config);
         let values = network.layout.init(rng);
         let online = Trainable::new(&network.layout, &values, device);
@@ -127,7 +152,9 @@ impl Dqn {
         let bootstrap = at_actions(&next, &best); // [B, Z]
         let (returns, discount) = (batch.n_step_return.unsqueeze(1), batch.discount.unsqueeze(1)); // [B, 1]
         match self.network.distribution {
-            Distribution::Mean => losses::td_target(&batch.n_step_return, &batch.discount, &bootstrap.select(1, 0)),
+            Distribution::Mean => {
+                losses::td_target(&batch.n_step_return, &batch.discount, &bootstrap.select(1, 0))
+            }
             Distribution::Quantile => returns + discount * bootstrap,
             Distribution::C51 => {
                 let support = self.network.support_tensor(bootstrap.device());
@@ -158,7 +185,11 @@ impl Dqn {
     fn adam(&self, progress: f64) -> AdamStep {
         let (start, end) = (self.config.learning_rate, self.config.learning_rate_final);
         let learning_rate = start + (end - start) * progress.clamp(0.0, 1.0);
-        AdamStep { learning_rate, epsilon: self.config.adam_epsilon, max_grad_norm: self.config.max_grad_norm }
+        AdamStep {
+            learning_rate,
+            epsilon: self.config.adam_epsilon,
+            max_grad_norm: self.config.max_grad_norm,
+        }
     }
 }
 
@@ -180,7 +211,9 @@ struct Batch {
 impl Batch {
     fn new(batch: &Minibatch, spec: &ObsSpec, device: Device) -> Result<Self, AgentError> {
         let ActionBatch::Discrete(actions) = &batch.actions else {
-            return Err(AgentError::Unsuitable("DQN was given continuous actions; it needs discrete ones".into()));
+            return Err(AgentError::Unsuitable(
+                "DQN was given continuous actions; it needs discrete ones".into(),
+            ));
         };
         let float = |values: &[f32]| Tensor::from_slice(values).to_device(device);
         Ok(Self {
@@ -195,7 +228,12 @@ impl Batch {
 }
 
 impl Agent for Dqn {
-    fn update(&mut self, batch: &Minibatch, settings: UpdateSettings, rng: &mut dyn Rng) -> Result<UpdateReport, AgentError> {
+    fn update(
+        &mut self,
+        batch: &Minibatch,
+        settings: UpdateSettings,
+        rng: &mut dyn Rng,
+    ) -> Result<UpdateReport, AgentError> {
         let batch = Batch::new(batch, &self.network.obs, self.target.device())?;
         let target = no_grad(|| self.target(&batch, rng));
         let output = self.network.forward(self.online.params(), &batch.obs, &mut self.noise(rng));
@@ -208,10 +246,12 @@ impl Agent for Dqn {
         if self.updates.is_multiple_of(self.config.target_update_period_updates) {
             self.target.track(self.online.params(), self.config.target_ema_rate);
         }
-        let mut report = UpdateReport { priorities: scalar::floats(&priority), ..UpdateReport::default() };
+        let mut report =
+            UpdateReport { priorities: scalar::floats(&priority), ..UpdateReport::default() };
         if settings.detail {
             let q = no_grad(|| self.network.q_values(&output)); // [B, A]
-            let error = report.priorities.iter().map(|&p| f64::from(p)).sum::<f64>() / report.priorities.len() as f64;
+            let error = report.priorities.iter().map(|&p| f64::from(p)).sum::<f64>()
+                / report.priorities.len() as f64;
             report.metrics = vec![
                 ("train/loss", scalar::double(&mean_loss)),
                 ("train/grad_norm", grad_norm),
@@ -221,7 +261,8 @@ impl Agent for Dqn {
                 ("train/target_mean", scalar::double(&target.mean(Kind::Float))),
                 (priority_name(self.network.distribution), error),
             ];
-            report.histograms = vec![("train/q_values", scalar::floats(&q).into_iter().map(f64::from).collect())];
+            report.histograms =
+                vec![("train/q_values", scalar::floats(&q).into_iter().map(f64::from).collect())];
         }
         Ok(report)
     }
@@ -279,11 +320,18 @@ impl Policy for DqnPolicy {
         self.params.write(params);
     }
 
-    fn act(&mut self, obs: &ObsBatch, mode: ActMode, rng: &mut dyn Rng) -> Result<ActionBatch, AgentError> {
+    fn act(
+        &mut self,
+        obs: &ObsBatch,
+        mode: ActMode,
+        rng: &mut dyn Rng,
+    ) -> Result<ActionBatch, AgentError> {
         let actions = self.network.actions;
         if mode == ActMode::Uniform {
             let rows = obs.len() / self.network.obs.len() as usize;
-            return Ok(ActionBatch::Discrete((0..rows).map(|_| rng.random_range(0..actions)).collect()));
+            return Ok(ActionBatch::Discrete(
+                (0..rows).map(|_| rng.random_range(0..actions)).collect(),
+            ));
         }
         let q = no_grad(|| {
             let x = obs_tensor(obs, &self.network.obs, Device::Cpu);
@@ -295,7 +343,9 @@ impl Policy for DqnPolicy {
         for row in scalar::floats(&q).chunks_exact(actions as usize) {
             let greedy = argmax(row)?;
             chosen.push(match mode {
-                ActMode::Explore { epsilon } if rng.random::<f64>() < epsilon => rng.random_range(0..actions),
+                ActMode::Explore { epsilon } if rng.random::<f64>() < epsilon => {
+                    rng.random_range(0..actions)
+                }
                 _ => greedy,
             });
         }
@@ -308,7 +358,11 @@ fn argmax(row: &[f32]) -> Result<i64, AgentError> {
     let mut best = 0;
     for (i, &value) in row.iter().enumerate() {
         if !value.is_finite() {
-            return Err(AgentError::NotFinite { what: "a Q-value of the acting policy", value: value.into(), update: 0 });
+            return Err(AgentError::NotFinite {
+                what: "a Q-value of the acting policy",
+                value: value.into(),
+                update: 0,
+            });
         }
         if value > row[best] {
             best = i;

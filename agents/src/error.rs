@@ -6,7 +6,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum AgentError {
     /// NaN or infinity where a number must be.
-    #[error("{what} became {value} at update {update}: the run cannot go on; try a smaller learning rate or max_grad_norm")]
+    #[error(
+        "{what} became {value} at update {update}: the run cannot go on; try a smaller learning rate or max_grad_norm"
+    )]
     NotFinite {
         /// Name of the tensor.
         what: &'static str,

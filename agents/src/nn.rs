@@ -61,7 +61,8 @@ const SIGMA_0: f32 = 0.5;
 
 impl Linear {
     fn new(layout: &mut Layout, name: &str, (inputs, outputs): (i64, i64), noisy: bool) -> Self {
-        let mut add = |part: &str, shape: &[i64], init| layout.add(&format!("{name}/{part}"), shape, init);
+        let mut add =
+            |part: &str, shape: &[i64], init| layout.add(&format!("{name}/{part}"), shape, init);
         let weight = add("weight", &[outputs, inputs], Init::FanIn(inputs));
         let bias = add("bias", &[outputs], Init::FanIn(inputs));
         let sigma = noisy.then(|| {
@@ -106,7 +107,13 @@ impl LayerNorm {
     }
 
     fn forward(&self, params: &Params, x: &Tensor) -> Tensor {
-        x.layer_norm([self.len], Some(params.get(self.scale)), Some(params.get(self.shift)), 1e-5, false)
+        x.layer_norm(
+            [self.len],
+            Some(params.get(self.scale)),
+            Some(params.get(self.shift)),
+            1e-5,
+            false,
+        )
     }
 }
 
@@ -133,7 +140,8 @@ impl Mlp {
     pub fn new(layout: &mut Layout, name: &str, units: &[i64], options: MlpOptions) -> Self {
         let count = units.len() - 1;
         let layer = |(i, pair): (usize, &[i64])| {
-            let linear = Linear::new(layout, &format!("{name}/{i}"), (pair[0], pair[1]), options.noisy);
+            let linear =
+                Linear::new(layout, &format!("{name}/{i}"), (pair[0], pair[1]), options.noisy);
             let normed = options.layer_norm && (options.activate_last || i + 1 < count);
             let norm = normed.then(|| LayerNorm::new(layout, &format!("{name}/{i}/norm"), pair[1]));
             (linear, norm)
@@ -179,7 +187,8 @@ impl Conv {
     fn new(layout: &mut Layout, name: &str, shape: ConvShape) -> Self {
         let ConvShape { channels: (inputs, outputs), kernel, stride, padding } = shape;
         let init = Init::FanIn(inputs * kernel * kernel);
-        let weight = layout.add(&format!("{name}/weight"), &[outputs, inputs, kernel, kernel], init);
+        let weight =
+            layout.add(&format!("{name}/weight"), &[outputs, inputs, kernel, kernel], init);
         let bias = layout.add(&format!("{name}/bias"), &[outputs], init);
         Self { weight, bias, stride, padding }
     }
@@ -201,11 +210,18 @@ struct ImpalaStage {
 impl ImpalaStage {
     fn new(layout: &mut Layout, name: &str, channels: (i64, i64)) -> Self {
         let mut conv = |part: &str, channels| {
-            Conv::new(layout, &format!("{name}/{part}"), ConvShape { channels, kernel: 3, stride: 1, padding: 1 })
+            Conv::new(
+                layout,
+                &format!("{name}/{part}"),
+                ConvShape { channels, kernel: 3, stride: 1, padding: 1 },
+            )
         };
         let inner = (channels.1, channels.1);
         let entry = conv("entry", channels);
-        let blocks = [[conv("block0/0", inner), conv("block0/1", inner)], [conv("block1/0", inner), conv("block1/1", inner)]];
+        let blocks = [
+            [conv("block0/0", inner), conv("block0/1", inner)],
+            [conv("block1/0", inner), conv("block1/1", inner)],
+        ];
         Self { entry, blocks }
     }
 
@@ -247,7 +263,11 @@ impl Encoder {
             panic!("torso {:?} needs [C, H, W] observations, got {:?}", config.torso, spec.shape)
         };
         let mut conv = |i: usize, channels, kernel, stride, padding| {
-            Conv::new(layout, &format!("{name}/conv{i}"), ConvShape { channels, kernel, stride, padding })
+            Conv::new(
+                layout,
+                &format!("{name}/conv{i}"),
+                ConvShape { channels, kernel, stride, padding },
+            )
         };
         let layers = match config.torso {
             Torso::Minatar => EncoderLayers::Convs(vec![conv(0, (channels, 16), 3, 1, 0)]),
@@ -258,7 +278,9 @@ impl Encoder {
             ]),
             Torso::Impala | Torso::Mlp => {
                 let widths = [(channels, 16), (16, 32), (32, 32)];
-                let stage = |(i, &c): (usize, &(i64, i64))| ImpalaStage::new(layout, &format!("{name}/stage{i}"), c);
+                let stage = |(i, &c): (usize, &(i64, i64))| {
+                    ImpalaStage::new(layout, &format!("{name}/stage{i}"), c)
+                };
                 EncoderLayers::Impala(widths.iter().enumerate().map(stage).collect())
             }
         };
@@ -277,12 +299,15 @@ impl Encoder {
     pub fn forward(&self, params: &Params, x: &Tensor) -> Tensor {
         match &self.layers {
             EncoderLayers::Flatten => x.flatten(1, -1),
-            EncoderLayers::Convs(convs) => {
-                convs.iter().fold(x.shallow_clone(), |x, c| c.forward(params, &x).relu()).flatten(1, -1)
-            }
-            EncoderLayers::Impala(stages) => {
-                stages.iter().fold(x.shallow_clone(), |x, s| s.forward(params, &x)).relu().flatten(1, -1)
-            }
+            EncoderLayers::Convs(convs) => convs
+                .iter()
+                .fold(x.shallow_clone(), |x, c| c.forward(params, &x).relu())
+                .flatten(1, -1),
+            EncoderLayers::Impala(stages) => stages
+                .iter()
+                .fold(x.shallow_clone(), |x, s| s.forward(params, &x))
+                .relu()
+                .flatten(1, -1),
         }
     }
 }

@@ -44,8 +44,16 @@ pub struct Trainable {
 #[derive(Debug)]
 enum Moments {
     /// On the CPU everything is plain memory, the parameters' own master copy included.
-    Host { values: Vec<f32>, grad: Vec<f32>, m: Vec<f32>, v: Vec<f32> },
-    Device { m: Tensor, v: Tensor },
+    Host {
+        values: Vec<f32>,
+        grad: Vec<f32>,
+        m: Vec<f32>,
+        v: Vec<f32>,
+    },
+    Device {
+        m: Tensor,
+        v: Tensor,
+    },
 }
 
 impl Trainable {
@@ -91,18 +99,30 @@ impl Trainable {
                 let norm = gather_host(&grads, views, grad);
                 check_finite(scalar::double(loss), norm, self.steps + 1)?;
                 let scale = clip_scale(norm, step.max_grad_norm);
-                adam_host(Host { values, grad, m, v }, scale, &Corrected::new(step, self.steps + 1));
+                adam_host(
+                    Host { values, grad, m, v },
+                    scale,
+                    &Corrected::new(step, self.steps + 1),
+                );
                 self.params.write(values);
                 norm
             }
             Moments::Device { m, v } => {
                 let grad = gather_device(&grads, views);
                 // One transfer for both numbers.
-                let numbers = scalar::floats(&Tensor::stack(&[loss.detach().reshape([1]), grad.norm().reshape([1])], 0));
+                let numbers = scalar::floats(&Tensor::stack(
+                    &[loss.detach().reshape([1]), grad.norm().reshape([1])],
+                    0,
+                ));
                 let norm = numbers[1].into();
                 check_finite(numbers[0].into(), norm, self.steps + 1)?;
                 let grad = grad * f64::from(clip_scale(norm, step.max_grad_norm));
-                adam_device(self.params.flat(), &grad, (m, v), &Corrected::new(step, self.steps + 1));
+                adam_device(
+                    self.params.flat(),
+                    &grad,
+                    (m, v),
+                    &Corrected::new(step, self.steps + 1),
+                );
                 norm
             }
         };
@@ -134,7 +154,12 @@ impl Trainable {
     ///
     /// # Errors
     /// [`AgentError::BadState`] for a missing array or one of another shape.
-    pub fn restore(&mut self, name: &str, layout: &Layout, state: &AgentState) -> Result<(), AgentError> {
+    pub fn restore(
+        &mut self,
+        name: &str,
+        layout: &Layout,
+        state: &AgentState,
+    ) -> Result<(), AgentError> {
         let mut restored = vec![0.0; layout.len()];
         for entry in layout.entries() {
             let array = state.array(&format!("{name}/{}", entry.name), &entry.shape)?;
@@ -206,7 +231,9 @@ fn sum_of_squares(block: &[f32]) -> f32 {
 
 /// Gradients in one tensor `[P]`.
 fn gather_device(grads: &[Tensor], views: &[Tensor]) -> Tensor {
-    let flat = |(grad, view): (&Tensor, &Tensor)| if grad.defined() { grad.reshape([-1]) } else { view.zeros_like().reshape([-1]) };
+    let flat = |(grad, view): (&Tensor, &Tensor)| {
+        if grad.defined() { grad.reshape([-1]) } else { view.zeros_like().reshape([-1]) }
+    };
     Tensor::cat(&grads.iter().zip(views).map(flat).collect::<Vec<_>>(), 0)
 }
 

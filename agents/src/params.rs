@@ -51,7 +51,13 @@ impl Layout {
         assert!(self.entries.iter().all(|e| e.name != name), "parameter {name} is defined twice");
         let len = shape.iter().map(|&d| usize::try_from(d).unwrap_or(0)).product();
         assert!(len > 0, "parameter {name} has shape {shape:?}; dimensions must be positive");
-        self.entries.push(Entry { name: name.into(), shape: shape.into(), offset: self.len, len, init });
+        self.entries.push(Entry {
+            name: name.into(),
+            shape: shape.into(),
+            offset: self.len,
+            len,
+            init,
+        });
         self.len += len;
         ParamId(self.entries.len() - 1)
     }
@@ -88,7 +94,8 @@ impl Layout {
                 Init::Constant(value) => values.extend(std::iter::repeat_n(value, entry.len)),
                 Init::FanIn(fan_in) => {
                     let bound = 1.0 / (fan_in as f32).sqrt();
-                    values.extend((0..entry.len).map(|_| bound * (2.0 * rng.random::<f32>() - 1.0)));
+                    values
+                        .extend((0..entry.len).map(|_| bound * (2.0 * rng.random::<f32>() - 1.0)));
                 }
             }
         }
@@ -160,7 +167,12 @@ impl Params {
     #[must_use]
     pub fn read(&self) -> Vec<f32> {
         let mut values = vec![0.0; self.flat.numel()];
-        no_grad(|| self.flat.to_device(Device::Cpu).to_kind(Kind::Float).copy_data(&mut values, self.flat.numel()));
+        no_grad(|| {
+            self.flat
+                .to_device(Device::Cpu)
+                .to_kind(Kind::Float)
+                .copy_data(&mut values, self.flat.numel())
+        });
         values
     }
 

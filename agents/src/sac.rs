@@ -6,7 +6,10 @@ use crate::nn::{Encoder, Mlp, MlpOptions, Noise, normal, obs_tensor};
 use crate::optim::{AdamStep, Trainable};
 use crate::params::{Init, Layout, Params};
 use crate::scalar;
-use crate::{ActionBatch, AgentError, AgentState, Minibatch, NamedArray, NetworkConfig, ObsBatch, ObsSpec, SacConfig};
+use crate::{
+    ActionBatch, AgentError, AgentState, Minibatch, NamedArray, NetworkConfig, ObsBatch, ObsSpec,
+    SacConfig,
+};
 use rand::{Rng, RngExt};
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor, no_grad};
@@ -103,13 +106,19 @@ impl Bounds {
     /// or a pair is not in order.
     pub fn new(low: &[f32], high: &[f32]) -> Result<Self, AgentError> {
         if low.is_empty() || low.len() != high.len() {
-            let text = format!("actions have {} lower and {} upper bounds; SAC needs one pair each", low.len(), high.len());
+            let text = format!(
+                "actions have {} lower and {} upper bounds; SAC needs one pair each",
+                low.len(),
+                high.len()
+            );
             return Err(AgentError::Unsuitable(text));
         }
         for (i, (l, h)) in low.iter().zip(high).enumerate() {
             // A distance that f32 cannot hold would make every action infinite.
             if !(l < h && (h - l).is_finite()) {
-                let text = format!("action {i} has bounds {l:?} to {h:?}; SAC needs finite bounds, the lower one smaller");
+                let text = format!(
+                    "action {i} has bounds {l:?} to {h:?}; SAC needs finite bounds, the lower one smaller"
+                );
                 return Err(AgentError::Unsuitable(text));
             }
         }
@@ -158,17 +167,25 @@ pub struct Sac {
 
 impl Sac {
     /// A fresh agent for observations of `obs` and actions within `bounds`.
-    pub fn new((obs, bounds): (&ObsSpec, &Bounds), network: &NetworkConfig, config: &SacConfig, device: Device, rng: &mut dyn Rng) -> Self {
+    pub fn new(
+        (obs, bounds): (&ObsSpec, &Bounds),
+        network: &NetworkConfig,
+        config: &SacConfig,
+        device: Device,
+        rng: &mut dyn Rng,
+    ) -> Self {
         let policy_network = PolicyNetwork::new(obs, bounds.clone(), network);
         let critics_network = Critics::new(obs, bounds.len(), network);
-        let policy = Trainable::new(&policy_network.layout, &policy_network.layout.init(rng), device);
+        let policy =
+            Trainable::new(&policy_network.layout, &policy_network.layout.init(rng), device);
         let critic_values = critics_network.layout.init(rng);
         let critics = Trainable::new(&critics_network.layout, &critic_values, device);
         let target_critics = Params::new(&critics_network.layout, &critic_values, device, false);
         let mut coefficient_layout = Layout::default();
         coefficient_layout.add("log", &[1], Init::Constant(config.entropy_coefficient.ln() as f32));
         // One number: it lives on the CPU whatever the device.
-        let log_entropy_coefficient = Trainable::new(&coefficient_layout, &coefficient_layout.init(rng), Device::Cpu);
+        let log_entropy_coefficient =
+            Trainable::new(&coefficient_layout, &coefficient_layout.init(rng), Device::Cpu);
         Self {
             config: config.clone(),
             policy_network: Arc::new(policy_network),
@@ -192,23 +209,35 @@ impl Sac {
 
     /// Regresses both critics on the soft target. Returns the weighted loss, the mean absolute TD
     /// error of each transition `[B]` and the first critic's values `[B]`.
-    fn update_critics(&mut self, batch: &Batch, rng: &mut dyn Rng) -> Result<CriticUpdate, AgentError> {
+    fn update_critics(
+        &mut self,
+        batch: &Batch,
+        rng: &mut dyn Rng,
+    ) -> Result<CriticUpdate, AgentError> {
         let target = no_grad(|| {
-            let (action, log_prob) = self.policy_network.sample(self.policy.params(), &batch.next_obs, rng);
-            let (q1, q2) = self.critics_network.forward(&self.target_critics, &batch.next_obs, &action);
+            let (action, log_prob) =
+                self.policy_network.sample(self.policy.params(), &batch.next_obs, rng);
+            let (q1, q2) =
+                self.critics_network.forward(&self.target_critics, &batch.next_obs, &action);
             let rewards = (&batch.n_step_return, &batch.discount);
             losses::soft_td_target(rewards, (&q1, &q2), &log_prob, self.entropy_coefficient())
         });
-        let (q1, q2) = self.critics_network.forward(self.critics.params(), &batch.obs, &batch.actions);
+        let (q1, q2) =
+            self.critics_network.forward(self.critics.params(), &batch.obs, &batch.actions);
         let (e1, e2) = (&target - &q1, &target - q2);
         let loss = (&batch.weights * (e1.square() + e2.square()) * 0.5).mean(Kind::Float);
-        let grad_norm = self.critics.minimize(&loss, self.adam(self.config.critic_learning_rate))?;
+        let grad_norm =
+            self.critics.minimize(&loss, self.adam(self.config.critic_learning_rate))?;
         let error = (e1.abs() + e2.abs()) / 2.0;
         Ok(CriticUpdate { loss, error, q: q1, grad_norm })
     }
 
     /// Moves the policy up the critics' soft value. Returns its loss and mean log-density.
-    fn update_policy(&mut self, batch: &Batch, rng: &mut dyn Rng) -> Result<(f64, f64), AgentError> {
+    fn update_policy(
+        &mut self,
+        batch: &Batch,
+        rng: &mut dyn Rng,
+    ) -> Result<(f64, f64), AgentError> {
         let (action, log_prob) = self.policy_network.sample(self.policy.params(), &batch.obs, rng);
         let (q1, q2) = self.critics_network.forward(self.critics.params(), &batch.obs, &action);
         let loss = (&log_prob * self.entropy_coefficient() - q1.minimum(&q2)).mean(Kind::Float);
@@ -218,7 +247,8 @@ impl Sac {
 
     /// Moves the entropy coefficient so that the policy's entropy comes to its target.
     fn update_coefficient(&mut self, log_prob_mean: f64) -> Result<(), AgentError> {
-        let target_entropy = self.config.target_entropy_per_dimension * self.policy_network.bounds.len() as f64;
+        let target_entropy =
+            self.config.target_entropy_per_dimension * self.policy_network.bounds.len() as f64;
         let gradient = losses::entropy_coefficient_gradient(log_prob_mean, target_entropy);
         let loss = self.log_entropy_coefficient.params().views()[0].sum(Kind::Float) * gradient;
         let step = AdamStep { max_grad_norm: 0.0, ..self.adam(self.config.entropy_learning_rate) };
@@ -247,7 +277,9 @@ struct Batch {
 impl Batch {
     fn new(batch: &Minibatch, network: &PolicyNetwork, device: Device) -> Result<Self, AgentError> {
         let ActionBatch::Box(actions) = &batch.actions else {
-            return Err(AgentError::Unsuitable("SAC was given discrete actions; it needs continuous ones".into()));
+            return Err(AgentError::Unsuitable(
+                "SAC was given discrete actions; it needs continuous ones".into(),
+            ));
         };
         let float = |values: &[f32]| Tensor::from_slice(values).to_device(device);
         Ok(Self {
@@ -262,7 +294,12 @@ impl Batch {
 }
 
 impl Agent for Sac {
-    fn update(&mut self, batch: &Minibatch, settings: UpdateSettings, rng: &mut dyn Rng) -> Result<UpdateReport, AgentError> {
+    fn update(
+        &mut self,
+        batch: &Minibatch,
+        settings: UpdateSettings,
+        rng: &mut dyn Rng,
+    ) -> Result<UpdateReport, AgentError> {
         let batch = Batch::new(batch, &self.policy_network, self.target_critics.device())?;
         let critic = self.update_critics(&batch, rng)?;
         let (policy_loss, log_prob_mean) = self.update_policy(&batch, rng)?;
@@ -271,7 +308,8 @@ impl Agent for Sac {
         }
         self.target_critics.track(self.critics.params(), self.config.target_ema_rate);
         self.updates += 1;
-        let mut report = UpdateReport { priorities: scalar::floats(&critic.error), ..UpdateReport::default() };
+        let mut report =
+            UpdateReport { priorities: scalar::floats(&critic.error), ..UpdateReport::default() };
         if settings.detail {
             let critic_loss = scalar::double(&critic.loss);
             let q = scalar::floats(&critic.q);
@@ -296,7 +334,8 @@ impl Agent for Sac {
     }
 
     fn policy(&self) -> Box<dyn Policy> {
-        let params = Params::new(&self.policy_network.layout, &self.policy.values(), Device::Cpu, false);
+        let params =
+            Params::new(&self.policy_network.layout, &self.policy.values(), Device::Cpu, false);
         Box::new(SacPolicy { network: Arc::clone(&self.policy_network), params })
     }
 
@@ -312,7 +351,11 @@ impl Agent for Sac {
         let mut state = AgentState::default();
         self.policy.save("policy", &self.policy_network.layout, &mut state);
         self.critics.save("critics", &self.critics_network.layout, &mut state);
-        self.log_entropy_coefficient.save("entropy_coefficient", &self.coefficient_layout, &mut state);
+        self.log_entropy_coefficient.save(
+            "entropy_coefficient",
+            &self.coefficient_layout,
+            &mut state,
+        );
         state.arrays.push(NamedArray::vector("target_critics".into(), self.target_critics.read()));
         state.counters.push(("updates".into(), self.updates));
         state
@@ -321,8 +364,13 @@ impl Agent for Sac {
     fn restore(&mut self, state: &AgentState) -> Result<(), AgentError> {
         self.policy.restore("policy", &self.policy_network.layout, state)?;
         self.critics.restore("critics", &self.critics_network.layout, state)?;
-        self.log_entropy_coefficient.restore("entropy_coefficient", &self.coefficient_layout, state)?;
-        self.target_critics.write(state.array("target_critics", &[self.critics_network.layout.len() as i64])?);
+        self.log_entropy_coefficient.restore(
+            "entropy_coefficient",
+            &self.coefficient_layout,
+            state,
+        )?;
+        self.target_critics
+            .write(state.array("target_critics", &[self.critics_network.layout.len() as i64])?);
         self.updates = state.counter("updates")?;
         Ok(())
     }
@@ -339,19 +387,34 @@ impl Policy for SacPolicy {
         self.params.write(params);
     }
 
-    fn act(&mut self, obs: &ObsBatch, mode: ActMode, rng: &mut dyn Rng) -> Result<ActionBatch, AgentError> {
+    fn act(
+        &mut self,
+        obs: &ObsBatch,
+        mode: ActMode,
+        rng: &mut dyn Rng,
+    ) -> Result<ActionBatch, AgentError> {
         let network = &self.network;
         let unit = if mode == ActMode::Uniform {
             let rows = obs.len() / network.obs.len() as usize;
-            (0..rows * network.bounds.len() as usize).map(|_| 2.0 * rng.random::<f32>() - 1.0).collect()
+            (0..rows * network.bounds.len() as usize)
+                .map(|_| 2.0 * rng.random::<f32>() - 1.0)
+                .collect()
         } else {
             scalar::floats(&no_grad(|| {
                 let x = obs_tensor(obs, &network.obs, Device::Cpu);
-                if mode == ActMode::Greedy { network.forward(&self.params, &x).0.tanh() } else { network.sample(&self.params, &x, rng).0 }
+                if mode == ActMode::Greedy {
+                    network.forward(&self.params, &x).0.tanh()
+                } else {
+                    network.sample(&self.params, &x, rng).0
+                }
             }))
         };
         if let Some(&value) = unit.iter().find(|a| !a.is_finite()) {
-            return Err(AgentError::NotFinite { what: "an action of the policy", value: value.into(), update: 0 });
+            return Err(AgentError::NotFinite {
+                what: "an action of the policy",
+                value: value.into(),
+                update: 0,
+            });
         }
         Ok(ActionBatch::Box(network.bounds.to_env(&unit)))
     }

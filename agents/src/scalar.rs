@@ -13,6 +13,11 @@ pub(crate) fn double(tensor: &Tensor) -> f64 {
 pub(crate) fn floats(tensor: &Tensor) -> Vec<f32> {
     let count = tensor.numel();
     let mut values = vec![0.0; count];
-    tensor.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous().copy_data(&mut values, count);
+    tensor
+        .detach()
+        .to_device(Device::Cpu)
+        .to_kind(Kind::Float)
+        .contiguous()
+        .copy_data(&mut values, count);
     values
 }

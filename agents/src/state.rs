@@ -45,11 +45,15 @@ impl AgentState {
             && array.shape.iter().zip(shape).all(|(&have, &want)| have as i64 == want);
         if !same {
             let have = &array.shape;
-            return Err(AgentError::BadState(format!("{name:?} has shape {have:?}, expected {shape:?}")));
+            return Err(AgentError::BadState(format!(
+                "{name:?} has shape {have:?}, expected {shape:?}"
+            )));
         }
         let (count, product) = (array.values.len(), array.shape.iter().product::<usize>());
         if count != product {
-            return Err(AgentError::BadState(format!("{name:?} holds {count} values, its shape {shape:?} needs {product}")));
+            return Err(AgentError::BadState(format!(
+                "{name:?} holds {count} values, its shape {shape:?} needs {product}"
+            )));
         }
         Ok(&array.values)
     }
@@ -60,6 +64,8 @@ impl AgentState {
     /// [`AgentError::BadState`] if it is missing.
     pub fn counter(&self, name: &str) -> Result<u64, AgentError> {
         let found = self.counters.iter().find(|(n, _)| n == name);
-        found.map(|(_, value)| *value).ok_or_else(|| AgentError::BadState(format!("there is no counter {name:?}")))
+        found
+            .map(|(_, value)| *value)
+            .ok_or_else(|| AgentError::BadState(format!("there is no counter {name:?}")))
     }
 }

@@ -67,11 +67,12 @@ impl ContextSpec {
             return Ok(index);
         }
         let names = self.values.iter().map(|v| v.name.as_str());
-        let nearest = names.max_by(|a, b| {
-            strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-        });
+        let nearest = names
+            .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
         Err(EnvError::InvalidContext(match nearest {
-            Some(nearest) => format!("there is no context value {name:?}; did you mean {nearest:?}?"),
+            Some(nearest) => {
+                format!("there is no context value {name:?}; did you mean {nearest:?}?")
+            }
             None => format!("there is no context value {name:?}: this environment has none"),
         }))
     }

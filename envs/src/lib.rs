@@ -18,7 +18,7 @@ pub mod state;
 pub mod wrappers;
 
 pub use context::{Context, ContextSpec, ContextValue};
-pub use contract::{Action, Environment, EnvSpec, Outcome, Step};
+pub use contract::{Action, EnvSpec, Environment, Outcome, Step};
 pub use error::EnvError;
 pub use frame::RgbFrame;
 pub use observation::{ObsBuffer, ObsMut, ObsRef};

@@ -30,7 +30,8 @@ impl SeedStream {
     #[must_use]
     pub fn stream(self, name: &str) -> Self {
         // The separator keeps ("a", "bc") and ("ab", "c") apart.
-        let hash = name.bytes().chain([0xff]).fold(self.0, |hash, byte| mix(hash ^ u64::from(byte)));
+        let hash =
+            name.bytes().chain([0xff]).fold(self.0, |hash, byte| mix(hash ^ u64::from(byte)));
         Self(hash)
     }
 

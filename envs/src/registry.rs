@@ -72,7 +72,8 @@ impl Registry {
     }
 
     fn unknown(&self, id: &str) -> String {
-        let similarity = |known: &str| strsim::jaro_winkler(&known.to_lowercase(), &id.to_lowercase());
+        let similarity =
+            |known: &str| strsim::jaro_winkler(&known.to_lowercase(), &id.to_lowercase());
         let nearest = self.ids().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
         match nearest {
             Some(nearest) => format!(

@@ -44,7 +44,12 @@ impl ObsSpace {
     /// A byte space of any shape with values `0..=high`.
     #[must_use]
     pub fn u8(shape: &[usize], high: u8) -> Self {
-        Self { dtype: Dtype::U8, shape: shape.to_vec(), low: vec![0.0], high: vec![f32::from(high)] }
+        Self {
+            dtype: Dtype::U8,
+            shape: shape.to_vec(),
+            low: vec![0.0],
+            high: vec![f32::from(high)],
+        }
     }
 
     /// Number of elements of one observation.
@@ -62,10 +67,11 @@ impl ObsSpace {
     /// Bytes of one observation.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.len() * match self.dtype {
-            Dtype::F32 => 4,
-            Dtype::U8 => 1,
-        }
+        self.len()
+            * match self.dtype {
+                Dtype::F32 => 4,
+                Dtype::U8 => 1,
+            }
     }
 
     /// Lower and upper bound of element `index`.
@@ -81,7 +87,10 @@ impl ObsSpace {
         if obs.dtype() != self.dtype || obs.len() != self.len() {
             return vec![format!(
                 "observation is {:?} with {} elements, expected {:?} with {}",
-                obs.dtype(), obs.len(), self.dtype, self.len()
+                obs.dtype(),
+                obs.len(),
+                self.dtype,
+                self.len()
             )];
         }
         (0..obs.len())
@@ -123,7 +132,8 @@ impl ActionSpace {
         let inside = match (self, action) {
             (Self::Discrete(n), Action::Discrete(a)) => a < *n,
             (Self::Box { low, high }, Action::Box(a)) => {
-                a.len() == low.len() && a.iter().zip(low).zip(high).all(|((a, l), h)| a >= l && a <= h)
+                a.len() == low.len()
+                    && a.iter().zip(low).zip(high).all(|((a, l), h)| a >= l && a <= h)
             }
             _ => false,
         };
@@ -142,7 +152,9 @@ impl fmt::Display for ActionSpace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Discrete(n) => write!(f, "Discrete({n}): 0 to {}", n.saturating_sub(1)),
-            Self::Box { low, high } => write!(f, "Box([{}]): low {low:?}, high {high:?}", low.len()),
+            Self::Box { low, high } => {
+                write!(f, "Box([{}]): low {low:?}, high {high:?}", low.len())
+            }
         }
     }
 }

@@ -8,8 +8,10 @@ use serde::{Serialize, de::DeserializeOwned};
 /// # Errors
 /// [`EnvError::Failed`] if `state` cannot be encoded.
 pub fn save<T: Serialize>(id: &str, state: &T, out: &mut Vec<u8>) -> Result<(), EnvError> {
-    let bytes = postcard::to_stdvec(&(id, state))
-        .map_err(|e| EnvError::Failed { env: id.into(), reason: format!("cannot save the state: {e}") })?;
+    let bytes = postcard::to_stdvec(&(id, state)).map_err(|e| EnvError::Failed {
+        env: id.into(),
+        reason: format!("cannot save the state: {e}"),
+    })?;
     out.extend_from_slice(&bytes);
     Ok(())
 }

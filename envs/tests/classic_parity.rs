@@ -82,51 +82,29 @@ fn to_f64(values: &[f32]) -> Vec<f64> {
 fn act<D: Dynamics>(env: &mut ClassicEnv<D>, action: f64, obs: &mut [f32]) -> Step {
     let discrete = matches!(env.spec().action, ActionSpace::Discrete(_));
     let pushed = [action as f32];
-    let action = if discrete {
-        Action::Discrete(action as usize)
-    } else {
-        Action::Box(&pushed)
-    };
+    let action = if discrete { Action::Discrete(action as usize) } else { Action::Box(&pushed) };
     env.step(action, ObsMut::F32(obs)).unwrap()
 }
 
 fn replay<D: Dynamics<State = [f64; N]>, const N: usize>(trajectory: &Trajectory, seen: &mut Seen) {
     let mut env = ClassicEnv::<D>::new();
-    let replaced: Vec<(&str, f64)> = trajectory
-        .context
-        .iter()
-        .map(|(name, value)| (name.as_str(), *value))
-        .collect();
+    let replaced: Vec<(&str, f64)> =
+        trajectory.context.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     let context = env.spec().context.with(&replaced).unwrap();
     let mut obs = vec![0.0; env.spec().obs.len()];
     env.reset(0, &context, ObsMut::F32(&mut obs)).unwrap();
     env.set_physics(trajectory.start.as_slice().try_into().unwrap());
     for (index, row) in trajectory.steps.iter().enumerate() {
-        let what = format!(
-            "step {index} from {:?} under {replaced:?}",
-            trajectory.start
-        );
+        let what = format!("step {index} from {:?} under {replaced:?}", trajectory.start);
         let (state, rest) = row[1..].split_at(N);
         let (observed, rest) = rest.split_at(obs.len());
         let step = act(&mut env, row[0], &mut obs);
         assert_close(&format!("{what}, state"), &env.physics(), state);
         assert_close(&format!("{what}, observation"), &to_f64(&obs), observed);
-        assert_close(
-            &format!("{what}, reward"),
-            &[f64::from(step.reward)],
-            &rest[..1],
-        );
-        let outcome = if rest[1] == 1.0 {
-            Outcome::Terminated
-        } else {
-            Outcome::Continue
-        };
+        assert_close(&format!("{what}, reward"), &[f64::from(step.reward)], &rest[..1]);
+        let outcome = if rest[1] == 1.0 { Outcome::Terminated } else { Outcome::Continue };
         assert_eq!(step.outcome, outcome, "{what}");
-        assert_eq!(
-            env.spec().obs.violations(ObsRef::F32(&obs)),
-            [""; 0],
-            "{what}"
-        );
+        assert_eq!(env.spec().obs.violations(ObsRef::F32(&obs)), [""; 0], "{what}");
         seen.steps += 1;
         seen.steps_in_varied_contexts += usize::from(!replaced.is_empty());
         seen.terminations += usize::from(outcome == Outcome::Terminated);
@@ -135,31 +113,18 @@ fn replay<D: Dynamics<State = [f64; N]>, const N: usize>(trajectory: &Trajectory
 
 fn check_spec(spec: &EnvSpec, recorded: &RecordedSpec) {
     let or_infinite = |bounds: &[Option<f64>], infinity: f32| -> Vec<f32> {
-        bounds
-            .iter()
-            .map(|bound| bound.map_or(infinity, |bound| bound as f32))
-            .collect()
+        bounds.iter().map(|bound| bound.map_or(infinity, |bound| bound as f32)).collect()
     };
     let low = or_infinite(&recorded.obs_low, f32::NEG_INFINITY);
     let high = or_infinite(&recorded.obs_high, f32::INFINITY);
     assert_eq!(spec.obs, ObsSpace::f32_vector(&low, &high));
-    let action = match (
-        recorded.num_actions,
-        &recorded.action_low,
-        &recorded.action_high,
-    ) {
+    let action = match (recorded.num_actions, &recorded.action_low, &recorded.action_high) {
         (Some(n), _, _) => ActionSpace::Discrete(n),
-        (None, Some(low), Some(high)) => ActionSpace::Box {
-            low: low.clone(),
-            high: high.clone(),
-        },
+        (None, Some(low), Some(high)) => ActionSpace::Box { low: low.clone(), high: high.clone() },
         other => panic!("the fixture has no action space: {other:?}"),
     };
     assert_eq!(spec.action, action);
-    assert_eq!(
-        spec.time_limit_env_steps,
-        Some(recorded.time_limit_env_steps)
-    );
+    assert_eq!(spec.time_limit_env_steps, Some(recorded.time_limit_env_steps));
 }
 
 fn check_parity<D: Dynamics<State = [f64; N]>, const N: usize>(
@@ -169,31 +134,15 @@ fn check_parity<D: Dynamics<State = [f64; N]>, const N: usize>(
     let env = ClassicEnv::<D>::new();
     let fixture = fixture(&env.spec().id);
     assert_eq!(fixture.id, env.spec().id);
-    assert!(
-        fixture.recorded_with.starts_with("gymnasium 1.4"),
-        "{}",
-        fixture.recorded_with
-    );
+    assert!(fixture.recorded_with.starts_with("gymnasium 1.4"), "{}", fixture.recorded_with);
     check_spec(env.spec(), &fixture.spec);
     let mut seen = Seen::default();
     for trajectory in &fixture.trajectories {
         replay::<D, N>(trajectory, &mut seen);
     }
-    assert!(
-        seen.steps >= MIN_STEPS,
-        "only {} steps were compared",
-        seen.steps
-    );
-    assert!(
-        seen.steps_in_varied_contexts >= 100,
-        "{}",
-        seen.steps_in_varied_contexts
-    );
-    assert!(
-        seen.terminations >= min_terminations,
-        "only {} terminations",
-        seen.terminations
-    );
+    assert!(seen.steps >= MIN_STEPS, "only {} steps were compared", seen.steps);
+    assert!(seen.steps_in_varied_contexts >= 100, "{}", seen.steps_in_varied_contexts);
+    assert!(seen.terminations >= min_terminations, "only {} terminations", seen.terminations);
 }
 
 #[test]
@@ -234,8 +183,7 @@ fn check_starts<D: Dynamics<State = [f64; N]>, const N: usize>(
     let mut obs = vec![0.0; env.spec().obs.len()];
     let (mut least, mut most, mut sum) = (high, low, [0.0; N]);
     for seed in 0..DRAWS {
-        env.reset(u64::from(seed), &context, ObsMut::F32(&mut obs))
-            .unwrap();
+        env.reset(u64::from(seed), &context, ObsMut::F32(&mut obs)).unwrap();
         for (i, value) in env.physics().into_iter().enumerate() {
             least[i] = value.min(least[i]);
             most[i] = value.max(most[i]);
@@ -246,20 +194,11 @@ fn check_starts<D: Dynamics<State = [f64; N]>, const N: usize>(
         let (width, middle) = (high[i] - low[i], f64::midpoint(low[i], high[i]));
         let edge = 0.01 * width + F32_SLACK;
         let what = format!("element {i}: {} to {}", least[i], most[i]);
-        assert!(
-            least[i] >= low[i] - F32_SLACK && least[i] <= low[i] + edge,
-            "{what}"
-        );
-        assert!(
-            most[i] <= high[i] + F32_SLACK && most[i] >= high[i] - edge,
-            "{what}"
-        );
+        assert!(least[i] >= low[i] - F32_SLACK && least[i] <= low[i] + edge, "{what}");
+        assert!(most[i] <= high[i] + F32_SLACK && most[i] >= high[i] - edge, "{what}");
         let mean = sum[i] / f64::from(DRAWS);
         let error = 5.0 * width / (12.0 * f64::from(DRAWS)).sqrt();
-        assert!(
-            (mean - middle).abs() <= error + F32_SLACK,
-            "{what}, mean {mean}"
-        );
+        assert!((mean - middle).abs() <= error + F32_SLACK, "{what}, mean {mean}");
     }
 }
 
@@ -292,23 +231,11 @@ fn episode<D: Dynamics>(env: &mut ClassicEnv<D>, seed: u64) -> Vec<f32> {
 fn check_seeds<D: Dynamics>(mut env: ClassicEnv<D>) {
     let first = episode(&mut env, 3);
     let id = &env.spec().id.clone();
-    assert_eq!(
-        first,
-        episode(&mut env, 3),
-        "{id}: the same seed, the same environment"
-    );
-    assert_eq!(
-        first,
-        episode(&mut ClassicEnv::<D>::new(), 3),
-        "{id}: a fresh environment"
-    );
+    assert_eq!(first, episode(&mut env, 3), "{id}: the same seed, the same environment");
+    assert_eq!(first, episode(&mut ClassicEnv::<D>::new(), 3), "{id}: a fresh environment");
     let obs_len = env.spec().obs.len();
     let other = episode(&mut env, 4);
-    assert_ne!(
-        first[..obs_len],
-        other[..obs_len],
-        "{id}: other seeds start elsewhere"
-    );
+    assert_ne!(first[..obs_len], other[..obs_len], "{id}: other seeds start elsewhere");
 }
 
 #[test]
@@ -330,16 +257,8 @@ fn check_context<D: Dynamics>(mut env: ClassicEnv<D>) {
             let mut context = spec.context.default_context();
             context.values[index] = bad;
             let error = env.reset(0, &context, ObsMut::F32(&mut obs)).unwrap_err();
-            assert!(
-                matches!(error, EnvError::InvalidContext(_)),
-                "{}: {error}",
-                spec.id
-            );
-            assert!(
-                error.to_string().contains(&value.name),
-                "{}: {error}",
-                spec.id
-            );
+            assert!(matches!(error, EnvError::InvalidContext(_)), "{}: {error}", spec.id);
+            assert!(error.to_string().contains(&value.name), "{}: {error}", spec.id);
         }
         for bound in [value.low, value.high] {
             let context = spec.context.with(&[(&value.name, bound)]).unwrap();
@@ -347,11 +266,7 @@ fn check_context<D: Dynamics>(mut env: ClassicEnv<D>) {
             for _ in 0..50 {
                 let step = act(&mut env, 1.0, &mut obs);
                 let violations = spec.obs.violations(ObsRef::F32(&obs));
-                assert_eq!(
-                    violations, [""; 0],
-                    "{} with {} {bound}",
-                    spec.id, value.name
-                );
+                assert_eq!(violations, [""; 0], "{} with {} {bound}", spec.id, value.name);
                 if step.outcome.ends_episode() {
                     break;
                 }

@@ -45,9 +45,18 @@ fn list(registry: &Registry, json: bool) -> Result<()> {
     }
     let rows = specs.iter().map(|spec| {
         let limit = spec.time_limit_env_steps.map_or_else(|| "-".to_owned(), |l| l.to_string());
-        format!("{:<31} {:<16} {:<12} {:>10}\n", spec.id, spec.obs.to_string(), actions(&spec.action), limit)
+        format!(
+            "{:<31} {:<16} {:<12} {:>10}\n",
+            spec.id,
+            spec.obs.to_string(),
+            actions(&spec.action),
+            limit
+        )
     });
-    let head = format!("{:<31} {:<16} {:<12} {:>10}\n", "ENVIRONMENT", "OBSERVATION", "ACTION", "TIME LIMIT");
+    let head = format!(
+        "{:<31} {:<16} {:<12} {:>10}\n",
+        "ENVIRONMENT", "OBSERVATION", "ACTION", "TIME LIMIT"
+    );
     print(&format!("{head}{}", rows.collect::<String>()))
 }
 
@@ -64,15 +73,23 @@ fn describe(id: &str, registry: &Registry, json: bool) -> Result<()> {
     if json {
         return print_json(&Described::from(spec));
     }
-    let limit = spec.time_limit_env_steps.map_or_else(|| "none".to_owned(), |l| format!("{l} env steps"));
+    let limit =
+        spec.time_limit_env_steps.map_or_else(|| "none".to_owned(), |l| format!("{l} env steps"));
     let mut text = format!(
         "{}\n  observation  {}, low {:?}, high {:?}\n  action       {}\n  time limit   {limit}\n",
         spec.id, spec.obs, spec.obs.low, spec.obs.high, spec.action
     );
-    text += if spec.context.values.is_empty() { "  context      none\n" } else { "  context      default, bounds\n" };
+    text += if spec.context.values.is_empty() {
+        "  context      none\n"
+    } else {
+        "  context      default, bounds\n"
+    };
     for value in &spec.context.values {
         let bounds = format!("{} to {}", value.low, value.high);
-        text += &format!("    {:<22} {:>8} {:<8} {:<18} {}\n", value.name, value.default, value.unit, bounds, value.doc);
+        text += &format!(
+            "    {:<22} {:>8} {:<8} {:<18} {}\n",
+            value.name, value.default, value.unit, bounds, value.doc
+        );
     }
     print(&text)
 }

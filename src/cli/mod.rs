@@ -58,7 +58,8 @@ pub fn main_with(registry: &Registry) -> ExitCode {
 
 /// Whether the user asked for something impossible, rather than something failed.
 fn is_usage(error: &anyhow::Error) -> bool {
-    let env_choice = error.downcast_ref::<EnvError>().is_some_and(|e| matches!(e, EnvError::BadOption(_)));
+    let env_choice =
+        error.downcast_ref::<EnvError>().is_some_and(|e| matches!(e, EnvError::BadOption(_)));
     env_choice || error.is::<ConfigError>() || error.is::<UsageError>()
 }
 

@@ -22,7 +22,12 @@ pub(super) fn run(args: &TrainArgs, registry: &Registry) -> Result<Exit> {
     tch::set_num_threads(i32::try_from(config.run.torch_threads).unwrap_or(i32::MAX));
     let stop = Arc::new(AtomicBool::new(false));
     handle_interrupts(&stop)?;
-    let options = TrainOptions { run_dir: run_dir.clone(), resume: args.resume, quiet: args.quiet, stop: &stop };
+    let options = TrainOptions {
+        run_dir: run_dir.clone(),
+        resume: args.resume,
+        quiet: args.quiet,
+        stop: &stop,
+    };
     let summary = run::train(&config, registry, &options)?;
     if args.json {
         print_json(&summary)?;
@@ -41,7 +46,10 @@ fn load_config(args: &TrainArgs) -> Result<Config> {
         (Some(run_dir), true) => {
             let file = run_dir.join(CONFIG_FILE);
             if !file.exists() {
-                let text = format!("there is no run to resume in {}: it holds no {CONFIG_FILE}", run_dir.display());
+                let text = format!(
+                    "there is no run to resume in {}: it holds no {CONFIG_FILE}",
+                    run_dir.display()
+                );
                 return Err(UsageError(text).into());
             }
             let overrides: Overrides = args.source.overrides();
@@ -54,7 +62,12 @@ fn load_config(args: &TrainArgs) -> Result<Config> {
 /// `runs/{env}__{algo}__{seed}__{time}`, with no character that a path gives a meaning to.
 fn default_run_dir(config: &Config) -> PathBuf {
     let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_secs());
-    let env: String = config.env.id.chars().map(|c| if c.is_alphanumeric() || "-._".contains(c) { c } else { '-' }).collect();
+    let env: String = config
+        .env
+        .id
+        .chars()
+        .map(|c| if c.is_alphanumeric() || "-._".contains(c) { c } else { '-' })
+        .collect();
     let (algo, seed) = (config.algorithm.name().as_str(), config.run.seed);
     Path::new("runs").join(format!("{env}__{algo}__{seed}__{time}"))
 }
@@ -67,7 +80,9 @@ fn claim(run_dir: &Path, args: &TrainArgs) -> Result<()> {
     }
     let dir = run_dir.display();
     if !args.overwrite {
-        let text = format!("{dir} already holds a run: add --resume to continue it, or --overwrite to start over");
+        let text = format!(
+            "{dir} already holds a run: add --resume to continue it, or --overwrite to start over"
+        );
         return Err(UsageError(text).into());
     }
     empty(run_dir).with_context(|| format!("cannot empty {dir}"))
@@ -80,7 +95,9 @@ fn empty(run_dir: &Path) -> std::io::Result<()> {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name == "checkpoints" {
             fs::remove_dir_all(entry.path())?;
-        } else if name.starts_with("events.out.tfevents.") || run::RUN_FILES.contains(&name.as_str()) {
+        } else if name.starts_with("events.out.tfevents.")
+            || run::RUN_FILES.contains(&name.as_str())
+        {
             fs::remove_file(entry.path())?;
         }
     }
@@ -105,19 +122,32 @@ fn handle_interrupts(stop: &Arc<AtomicBool>) -> Result<()> {
 fn report(summary: &Summary, run_dir: &Path) -> String {
     let dir = run_dir.display();
     let counters = summary.counters;
-    let done = format!("{} env steps, {} updates in {:.0} s", counters.env_steps, counters.updates, summary.time_s);
+    let done = format!(
+        "{} env steps, {} updates in {:.0} s",
+        counters.env_steps, counters.updates, summary.time_s
+    );
     if summary.end == RunEnd::Interrupted {
-        return format!("interrupted after {done}; everything is saved\n  continue:  contrail train --resume --run-dir {dir}\n");
+        return format!(
+            "interrupted after {done}; everything is saved\n  continue:  contrail train --resume --run-dir {dir}\n"
+        );
     }
     let mut text = format!("done: {done}\n");
     let policies = [("best policy", &summary.best), ("last policy", &summary.last)];
-    for (name, evaluation) in policies.into_iter().filter_map(|(name, e)| e.as_ref().map(|e| (name, e))) {
+    for (name, evaluation) in
+        policies.into_iter().filter_map(|(name, e)| e.as_ref().map(|e| (name, e)))
+    {
         text += &format!(
             "{name} (after {} env steps): return {:.1} +- {:.1} over {} episodes\n",
-            evaluation.policy_env_steps, evaluation.mean_return, evaluation.std_return, evaluation.episodes
+            evaluation.policy_env_steps,
+            evaluation.mean_return,
+            evaluation.std_return,
+            evaluation.episodes
         );
     }
-    text + &format!("  curves:    tensorboard --logdir {}\n  evaluate:  contrail evaluate {dir}\n", logdir(run_dir))
+    text + &format!(
+        "  curves:    tensorboard --logdir {}\n  evaluate:  contrail evaluate {dir}\n",
+        logdir(run_dir)
+    )
 }
 
 /// The folder that TensorBoard is pointed to: that of all runs.

@@ -142,17 +142,44 @@ impl Actor {
     /// # Errors
     /// If an environment cannot be reset.
     pub fn new(parts: ActorParts) -> Result<Self> {
-        let ActorParts { index, envs, policy, seeds, exploration, n_step, reward_scale, reward_clip } = parts;
+        let ActorParts {
+            index,
+            envs,
+            policy,
+            seeds,
+            exploration,
+            n_step,
+            reward_scale,
+            reward_clip,
+        } = parts;
         let streams = envs.into_iter().enumerate().map(|(i, (number, env))| {
             let seeds = seeds.stream("env").index(i as u64);
             let accumulator = NStepAccumulator::new(&n_step, number)?;
-            Ok(Stream { env, seeds, accumulator, episodes_begun: 0, episode_return: 0.0, length_env_steps: 0 })
+            Ok(Stream {
+                env,
+                seeds,
+                accumulator,
+                episodes_begun: 0,
+                episode_return: 0.0,
+                length_env_steps: 0,
+            })
         });
         let streams = streams.collect::<Result<Vec<_>>>()?;
-        let (obs, next_obs) = (obs_batch(&n_step.obs, streams.len()), obs_batch(&n_step.obs, streams.len()));
+        let (obs, next_obs) =
+            (obs_batch(&n_step.obs, streams.len()), obs_batch(&n_step.obs, streams.len()));
         let rng = seeds.stream("policy").rng();
         let mut actor = Self {
-            index, policy, version: None, rng, exploration, streams, n_step, reward_scale, reward_clip, obs, next_obs,
+            index,
+            policy,
+            version: None,
+            rng,
+            exploration,
+            streams,
+            n_step,
+            reward_scale,
+            reward_clip,
+            obs,
+            next_obs,
         };
         for row in 0..actor.streams.len() {
             actor.begin_episode(row)?;
@@ -166,7 +193,11 @@ impl Actor {
     ///
     /// # Errors
     /// If the policy or an environment fails; the error names actor and environment.
-    pub fn step(&mut self, snapshot: &PolicySnapshot, env_steps: u64) -> Result<(TransitionBlock, ActReport)> {
+    pub fn step(
+        &mut self,
+        snapshot: &PolicySnapshot,
+        env_steps: u64,
+    ) -> Result<(TransitionBlock, ActReport)> {
         if self.version != Some(snapshot.version) {
             self.policy.load(&snapshot.params);
             self.version = Some(snapshot.version);
@@ -179,7 +210,8 @@ impl Actor {
         let acted = Instant::now();
         let rows = self.streams.len();
         let mut block = self.n_step.new_block(rows);
-        let mut report = ActReport { env_steps: rows as u64, version: snapshot.version, ..ActReport::default() };
+        let mut report =
+            ActReport { env_steps: rows as u64, version: snapshot.version, ..ActReport::default() };
         for row in 0..rows {
             let step = self
                 .step_stream(row, action_row(&actions, row, rows), &mut block)
@@ -196,7 +228,12 @@ impl Actor {
         Ok((block, report))
     }
 
-    fn step_stream(&mut self, row: usize, action: contrail_envs::Action<'_>, block: &mut TransitionBlock) -> Result<Step> {
+    fn step_stream(
+        &mut self,
+        row: usize,
+        action: contrail_envs::Action<'_>,
+        block: &mut TransitionBlock,
+    ) -> Result<Step> {
         let len = self.n_step.obs.len();
         let stream = &mut self.streams[row];
         let step = stream.env.step(action, row_mut(&mut self.next_obs, row, len))?;
@@ -227,10 +264,9 @@ impl Actor {
         stream.episodes_begun += 1;
         let context = stream.env.spec().context.default_context();
         let obs = row_mut(&mut self.next_obs, row, self.n_step.obs.len());
-        stream
-            .env
-            .reset(seed, &context, obs)
-            .with_context(|| format!("actor {}, environment {row}: reset with seed {seed}", self.index))
+        stream.env.reset(seed, &context, obs).with_context(|| {
+            format!("actor {}, environment {row}: reset with seed {seed}", self.index)
+        })
     }
 
     /// Number of its environments: decisions of one step.
@@ -255,7 +291,11 @@ impl Actor {
                 length_env_steps: stream.length_env_steps,
             })
         });
-        Ok(ActorState { rng: self.rng.clone(), obs: self.obs.clone(), streams: streams.collect::<Result<_>>()? })
+        Ok(ActorState {
+            rng: self.rng.clone(),
+            obs: self.obs.clone(),
+            streams: streams.collect::<Result<_>>()?,
+        })
     }
 
     /// Continues from what [`Actor::save`] gave.
@@ -264,7 +304,11 @@ impl Actor {
     /// If the state belongs to an actor with other environments.
     pub fn restore(&mut self, state: ActorState) -> Result<()> {
         let (have, want) = (state.streams.len(), self.streams.len());
-        ensure!(have == want, "actor {}: {have} environments were saved, this run has {want}", self.index);
+        ensure!(
+            have == want,
+            "actor {}: {have} environments were saved, this run has {want}",
+            self.index
+        );
         for (stream, saved) in self.streams.iter_mut().zip(state.streams) {
             stream.env.restore_state(&saved.env)?;
             stream.accumulator = saved.accumulator;

@@ -83,10 +83,19 @@ impl Evaluator {
     ///
     /// # Errors
     /// If the policy or an environment fails.
-    pub fn evaluate(&mut self, params: &[f32], episodes: usize, seeds: SeedStream) -> Result<Evaluation> {
+    pub fn evaluate(
+        &mut self,
+        params: &[f32],
+        episodes: usize,
+        seeds: SeedStream,
+    ) -> Result<Evaluation> {
         self.policy.load(params);
         let mut rng = seeds.stream("policy").rng();
-        let mode = if self.epsilon > 0.0 { ActMode::Explore { epsilon: self.epsilon } } else { ActMode::Greedy };
+        let mode = if self.epsilon > 0.0 {
+            ActMode::Explore { epsilon: self.epsilon }
+        } else {
+            ActMode::Greedy
+        };
         let mut results = vec![(0.0, 0); episodes];
         let mut next = 0;
         let mut running = vec![None; self.envs.len()];
@@ -94,7 +103,8 @@ impl Evaluator {
             for (row, slot) in running.iter_mut().enumerate() {
                 if slot.is_none() && next < episodes {
                     self.begin(row, seeds.stream("episode").index(next as u64).seed())?;
-                    *slot = Some(Running { episode: next, episode_return: 0.0, length_env_steps: 0 });
+                    *slot =
+                        Some(Running { episode: next, episode_return: 0.0, length_env_steps: 0 });
                     next += 1;
                 }
             }

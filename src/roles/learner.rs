@@ -48,7 +48,12 @@ impl Learner {
     ///
     /// # Errors
     /// If a loss or gradient is not finite.
-    pub fn update(&mut self, batch: SampledBatch, progress: f64, detail: bool) -> Result<(PriorityUpdate, LearnReport)> {
+    pub fn update(
+        &mut self,
+        batch: SampledBatch,
+        progress: f64,
+        detail: bool,
+    ) -> Result<(PriorityUpdate, LearnReport)> {
         let begin = Instant::now();
         let settings = UpdateSettings { progress, detail };
         let report = self.agent.update(&batch.minibatch, settings, &mut self.rng)?;

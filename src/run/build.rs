@@ -3,12 +3,16 @@
 use super::{Roles, device};
 use crate::config::{Algorithm, Config, Device, EnvConfig, RunConfig, Sampling};
 use crate::replay::{self, NStepConfig, RateLimiter, Replay};
-use crate::roles::{Actor, ActorParts, Evaluator, EvaluatorParts, Exploration, Learner, SnapshotCell};
+use crate::roles::{
+    Actor, ActorParts, Evaluator, EvaluatorParts, Exploration, Learner, SnapshotCell,
+};
 use anyhow::{Result, bail, ensure};
 use contrail_agents::sac::Bounds;
 use contrail_agents::{ActionSpec, Agent, ObsSpec, dqn::Dqn, sac::Sac};
 use contrail_envs::wrappers::{ActionRepeat, FrameStack, NormalizeObs, ObsNormalizer, ObsStats};
-use contrail_envs::{ActionSpace, Dtype, EnvError, EnvOptions, Environment, ObsSpace, Registry, SeedStream};
+use contrail_envs::{
+    ActionSpace, Dtype, EnvError, EnvOptions, Environment, ObsSpace, Registry, SeedStream,
+};
 use std::sync::Arc;
 
 /// Most environments that an evaluator steps together.
@@ -45,7 +49,9 @@ impl Spaces {
     fn action_spec(&self) -> ActionSpec {
         match &self.action {
             ActionSpace::Discrete(n) => ActionSpec::Discrete(*n as i64),
-            ActionSpace::Box { low, high } => ActionSpec::Box { low: low.clone(), high: high.clone() },
+            ActionSpace::Box { low, high } => {
+                ActionSpec::Box { low: low.clone(), high: high.clone() }
+            }
         }
     }
 }
@@ -55,7 +61,11 @@ impl Spaces {
 ///
 /// # Errors
 /// If there is no such environment or a wrapper does not suit it.
-pub fn make_env(config: &EnvConfig, registry: &Registry, normalizer: Option<Arc<ObsNormalizer>>) -> Result<Box<dyn Environment>, EnvError> {
+pub fn make_env(
+    config: &EnvConfig,
+    registry: &Registry,
+    normalizer: Option<Arc<ObsNormalizer>>,
+) -> Result<Box<dyn Environment>, EnvError> {
     let options = EnvOptions { time_limit_env_steps: config.time_limit.as_option() };
     let mut env = registry.make(&config.id, &options)?;
     if config.action_repeat_frames > 1 {
@@ -80,9 +90,15 @@ fn normalizer(config: &Config, registry: &Registry) -> Result<Option<Arc<ObsNorm
 }
 
 /// Every role, fresh.
-pub(super) fn roles(config: &Config, registry: &Registry, spaces: &Spaces, seeds: SeedStream) -> Result<Roles> {
+pub(super) fn roles(
+    config: &Config,
+    registry: &Registry,
+    spaces: &Spaces,
+    seeds: SeedStream,
+) -> Result<Roles> {
     let agent = agent(config, spaces, seeds)?;
-    let learner = Learner::new(agent, seeds.stream("learner"), config.learner.snapshot_period_updates);
+    let learner =
+        Learner::new(agent, seeds.stream("learner"), config.learner.snapshot_period_updates);
     let normalizer = normalizer(config, registry)?;
     let n_step = NStepConfig {
         n_step: config.algorithm.n_step(),
@@ -92,8 +108,9 @@ pub(super) fn roles(config: &Config, registry: &Registry, spaces: &Spaces, seeds
     };
     let actor = |index: usize| {
         let first = index * config.actors.envs_per_actor;
-        let envs = (0..config.actors.envs_per_actor)
-            .map(|i| Ok(((first + i) as u32, make_env(&config.env, registry, normalizer.clone())?)));
+        let envs = (0..config.actors.envs_per_actor).map(|i| {
+            Ok(((first + i) as u32, make_env(&config.env, registry, normalizer.clone())?))
+        });
         Actor::new(ActorParts {
             index,
             envs: envs.collect::<Result<_, EnvError>>()?,
@@ -112,7 +129,17 @@ pub(super) fn roles(config: &Config, registry: &Registry, spaces: &Spaces, seeds
     let (evaluator, eval_normalizer) = evaluator(config, registry, &learner)?;
     let snapshots = SnapshotCell::new(learner.snapshot());
     let sampler_rng = seeds.stream("replay").rng();
-    Ok(Roles { actors, replay, limiter, learner, evaluator, eval_normalizer, normalizer, snapshots, sampler_rng })
+    Ok(Roles {
+        actors,
+        replay,
+        limiter,
+        learner,
+        evaluator,
+        eval_normalizer,
+        normalizer,
+        snapshots,
+        sampler_rng,
+    })
 }
 
 /// The algorithm with fresh weights.
@@ -128,23 +155,38 @@ pub(super) fn agent(config: &Config, spaces: &Spaces, seeds: SeedStream) -> Resu
             let bounds = Bounds::new(&low, &high)?;
             Box::new(Sac::new((&obs, &bounds), &config.network, sac, device, &mut rng))
         }
-        (algorithm, action) => bail!("{} does not suit the action space {action:?}", algorithm.name().as_str()),
+        (algorithm, action) => {
+            bail!("{} does not suit the action space {action:?}", algorithm.name().as_str())
+        }
     })
 }
 
 /// An evaluator for a saved policy of `num_params` parameters.
-pub(super) fn lone_evaluator(config: &Config, registry: &Registry, spaces: &Spaces, num_params: usize) -> Result<(Evaluator, Option<Arc<ObsNormalizer>>)> {
-    let config = &Config { run: RunConfig { device: Device::Cpu, ..config.run.clone() }, ..config.clone() };
+pub(super) fn lone_evaluator(
+    config: &Config,
+    registry: &Registry,
+    spaces: &Spaces,
+    num_params: usize,
+) -> Result<(Evaluator, Option<Arc<ObsNormalizer>>)> {
+    let config =
+        &Config { run: RunConfig { device: Device::Cpu, ..config.run.clone() }, ..config.clone() };
     let seeds = SeedStream::root(config.run.seed);
     let learner = Learner::new(agent(config, spaces, seeds)?, seeds, 1);
     let expected = learner.snapshot().params.len();
-    ensure!(num_params == expected, "the saved policy has {num_params} parameters, the config's network {expected}");
+    ensure!(
+        num_params == expected,
+        "the saved policy has {num_params} parameters, the config's network {expected}"
+    );
     evaluator(config, registry, &learner)
 }
 
 /// An evaluator with its own environments, whose statistics are fixed by
 /// [`super::Run::refresh_evaluator`].
-pub(super) fn evaluator(config: &Config, registry: &Registry, learner: &Learner) -> Result<(Evaluator, Option<Arc<ObsNormalizer>>)> {
+pub(super) fn evaluator(
+    config: &Config,
+    registry: &Registry,
+    learner: &Learner,
+) -> Result<(Evaluator, Option<Arc<ObsNormalizer>>)> {
     let episodes = config.evaluation.episodes.max(config.evaluation.final_episodes) as usize;
     let normalizer = match normalizer(config, registry)? {
         Some(n) => Some(Arc::new(ObsNormalizer::frozen(ObsStats::empty(n.len()))?)),
@@ -153,7 +195,8 @@ pub(super) fn evaluator(config: &Config, registry: &Registry, learner: &Learner)
     let envs = (0..episodes.clamp(1, EVALUATOR_ENVS))
         .map(|_| make_env(&config.env, registry, normalizer.clone()))
         .collect::<Result<_, _>>()?;
-    let parts = EvaluatorParts { envs, policy: learner.policy(), epsilon: config.evaluation.epsilon };
+    let parts =
+        EvaluatorParts { envs, policy: learner.policy(), epsilon: config.evaluation.epsilon };
     Ok((Evaluator::new(parts), normalizer))
 }
 
@@ -161,9 +204,10 @@ pub(super) fn evaluator(config: &Config, registry: &Registry, learner: &Learner)
 pub(super) fn replay_config(config: &Config, spaces: &Spaces) -> replay::ReplayConfig {
     let sampling = match config.replay.sampling {
         Sampling::Uniform => replay::Sampling::Uniform,
-        Sampling::Prioritized(p) => {
-            replay::Sampling::Prioritized { priority_exponent: p.priority_exponent, priority_epsilon: 1e-6 }
-        }
+        Sampling::Prioritized(p) => replay::Sampling::Prioritized {
+            priority_exponent: p.priority_exponent,
+            priority_epsilon: 1e-6,
+        },
     };
     replay::ReplayConfig {
         capacity_transitions: config.replay.capacity_transitions,

@@ -15,15 +15,15 @@ mod threaded;
 
 pub use build::{Spaces, make_env};
 pub use device::resolve as resolve_device;
-pub use save::{LoadedPolicy, load_policy};
 pub(crate) use save::{CONFIG_FILE, RUN_FILES};
+pub use save::{LoadedPolicy, load_policy};
 pub use summary::{EvaluationSummary, RunEnd, Summary};
 
 use crate::config::{Config, Mode};
 use crate::log::Counters;
 use crate::message::PolicySnapshot;
-use crate::roles::{Actor, Evaluation, Evaluator, Learner, SnapshotCell};
 use crate::replay::{RateLimiter, Replay};
+use crate::roles::{Actor, Evaluation, Evaluator, Learner, SnapshotCell};
 use anyhow::Result;
 use contrail_envs::wrappers::ObsNormalizer;
 use contrail_envs::{Registry, SeedStream};
@@ -113,7 +113,8 @@ pub fn evaluate(
     (episodes, seeds): (usize, SeedStream),
 ) -> Result<EvaluationSummary> {
     let spaces = Spaces::of(config, registry)?;
-    let (mut evaluator, normalizer) = build::lone_evaluator(config, registry, &spaces, policy.params.len())?;
+    let (mut evaluator, normalizer) =
+        build::lone_evaluator(config, registry, &spaces, policy.params.len())?;
     if let (Some(normalizer), Some(stats)) = (normalizer, policy.stats.clone()) {
         normalizer.set_stats(stats)?;
     }
@@ -133,7 +134,11 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn open(config: &'a Config, registry: &Registry, options: &'a TrainOptions<'a>) -> Result<Self> {
+    fn open(
+        config: &'a Config,
+        registry: &Registry,
+        options: &'a TrainOptions<'a>,
+    ) -> Result<Self> {
         let spaces = Spaces::of(config, registry)?;
         memory::check(config, &spaces, options.quiet)?;
         let seeds = SeedStream::root(config.run.seed);
@@ -145,7 +150,8 @@ impl<'a> Run<'a> {
             (ledger, recorder_state) = store.restore(&mut roles)?;
         }
         let resume_at = options.resume.then_some(ledger.counters.env_steps);
-        let recorder = Recorder::open(config, options, resume_at, (ledger.counters, recorder_state))?;
+        let recorder =
+            Recorder::open(config, options, resume_at, (ledger.counters, recorder_state))?;
         Ok(Self { config, options, seeds, roles, ledger, recorder, store })
     }
 
@@ -187,7 +193,8 @@ impl<'a> Run<'a> {
     /// The next multiple of either period, or the end.
     fn next_boundary(&self) -> u64 {
         let at = self.ledger.counters.env_steps;
-        let periods = [self.config.evaluation.period_env_steps, self.config.checkpoint.period_env_steps];
+        let periods =
+            [self.config.evaluation.period_env_steps, self.config.checkpoint.period_env_steps];
         let next = |period: u64| if period == 0 { u64::MAX } else { (at / period + 1) * period };
         periods.into_iter().map(next).fold(self.config.run.env_steps, u64::min)
     }
@@ -222,7 +229,12 @@ impl<'a> Run<'a> {
         if self.ledger.best.is_none_or(|best| mean_return >= best.mean_return) {
             self.ledger.best = Some(Best { env_steps: job.counters.env_steps, mean_return });
             let stats = self.roles.eval_normalizer.as_ref().map(|n| n.stats());
-            self.store.save_best(job.counters.env_steps, mean_return, &job.snapshot, stats.as_ref())?;
+            self.store.save_best(
+                job.counters.env_steps,
+                mean_return,
+                &job.snapshot,
+                stats.as_ref(),
+            )?;
         }
         Ok(())
     }
@@ -242,7 +254,8 @@ impl<'a> Run<'a> {
         if episodes > 0 && !interrupted {
             self.ledger.counters = self.recorder.counters();
             if let Some(job) = self.evaluation_job()? {
-                let evaluation = self.roles.evaluator.evaluate(&job.snapshot.params, job.episodes, job.seeds)?;
+                let evaluation =
+                    self.roles.evaluator.evaluate(&job.snapshot.params, job.episodes, job.seeds)?;
                 self.evaluated(&job, &evaluation)?;
             }
             self.refresh_evaluator()?;
@@ -302,6 +315,8 @@ impl Plan<'_> {
 fn importance_schedule(config: &Config) -> (f64, f64) {
     match config.replay.sampling {
         crate::config::Sampling::Uniform => (0.0, 0.0),
-        crate::config::Sampling::Prioritized(p) => (p.importance_exponent_start, p.importance_exponent_end),
+        crate::config::Sampling::Prioritized(p) => {
+            (p.importance_exponent_start, p.importance_exponent_end)
+        }
     }
 }

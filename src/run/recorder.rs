@@ -161,7 +161,8 @@ impl Recorder {
         self.counters.updates = report.updates;
         self.spent.update += report.update_time;
         if !report.metrics.is_empty() {
-            self.state.metrics = report.metrics.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            self.state.metrics =
+                report.metrics.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
             self.histograms = report.histograms;
             self.state.wants_detail = false;
         }
@@ -180,7 +181,8 @@ impl Recorder {
         if let (Some(warning), Some(progress)) = (self.log.take_warning(), &self.progress) {
             progress.warn(&warning);
         }
-        self.state.next_row_env_steps = (self.counters.env_steps / self.period_env_steps + 1) * self.period_env_steps;
+        self.state.next_row_env_steps =
+            (self.counters.env_steps / self.period_env_steps + 1) * self.period_env_steps;
         self.state.wants_detail = true;
         self.state.lag = Lag::default();
         self.spent = Spent::default();
@@ -214,7 +216,12 @@ impl Recorder {
         add("actor/env_steps_per_s", rate(self.counters.env_steps, before.env_steps));
         add("learner/updates_per_s", rate(self.counters.updates, before.updates));
         // Shares of the wall clock: threads overlap, so they may add up to more than 1.
-        let parts = [("env", self.spent.env), ("policy", self.spent.policy), ("sample", self.spent.sample), ("update", self.spent.update)];
+        let parts = [
+            ("env", self.spent.env),
+            ("policy", self.spent.policy),
+            ("sample", self.spent.sample),
+            ("update", self.spent.update),
+        ];
         for (name, time) in parts {
             add(&format!("perf/{name}_time_share"), time.as_secs_f64() / passed_s);
         }

@@ -73,16 +73,24 @@ pub struct LoadedPolicy {
 impl RunStore {
     /// Opens (and makes, if need be) the run folder and writes the effective config.
     pub(super) fn open(run_dir: &Path, config: &Config) -> Result<Self> {
-        let checkpoints = CheckpointStore::open(&run_dir.join(CHECKPOINTS), config.checkpoint.keep_last)?;
+        let checkpoints =
+            CheckpointStore::open(&run_dir.join(CHECKPOINTS), config.checkpoint.keep_last)?;
         let best = CheckpointStore::open(&run_dir.join(BEST), 1)?;
         write_replacing(&run_dir.join(CONFIG_FILE), config.to_toml()?.as_bytes())?;
         Ok(Self { run_dir: run_dir.to_owned(), checkpoints, best })
     }
 
     /// Saves everything needed to continue.
-    pub(super) fn save(&mut self, roles: &Roles, ledger: &Ledger, recorder: &RecorderState, with_replay: bool) -> Result<()> {
+    pub(super) fn save(
+        &mut self,
+        roles: &Roles,
+        ledger: &Ledger,
+        recorder: &RecorderState,
+        with_replay: bool,
+    ) -> Result<()> {
         let LearnerState { agent, rng: learner_rng } = roles.learner.save();
-        let actors = roles.actors.iter().map(crate::roles::Actor::save).collect::<Result<Vec<_>>>()?;
+        let actors =
+            roles.actors.iter().map(crate::roles::Actor::save).collect::<Result<Vec<_>>>()?;
         let state = State {
             ledger: ledger.clone(),
             limiter: roles.limiter.clone(),
@@ -130,7 +138,10 @@ impl RunStore {
         let actors: Vec<ActorState> = postcard::from_bytes(&read_all(&reader, ACTORS_FILE)?)
             .with_context(|| format!("{ACTORS_FILE} of checkpoint {newest} cannot be read"))?;
         let (have, want) = (actors.len(), roles.actors.len());
-        ensure!(have == want, "the checkpoint has {have} actors, actors.count is {want}: resume with the saved config");
+        ensure!(
+            have == want,
+            "the checkpoint has {have} actors, actors.count is {want}: resume with the saved config"
+        );
         for (actor, saved) in roles.actors.iter_mut().zip(actors) {
             actor.restore(saved)?;
         }
@@ -145,8 +156,16 @@ impl RunStore {
     }
 
     /// Keeps `snapshot` as the best policy.
-    pub(super) fn save_best(&mut self, env_steps: u64, mean_return: f64, snapshot: &PolicySnapshot, stats: Option<&ObsStats>) -> Result<()> {
-        self.best.save(env_steps, Some(mean_return), |writer| write_policy(writer, &snapshot.params, stats))?;
+    pub(super) fn save_best(
+        &mut self,
+        env_steps: u64,
+        mean_return: f64,
+        snapshot: &PolicySnapshot,
+        stats: Option<&ObsStats>,
+    ) -> Result<()> {
+        self.best.save(env_steps, Some(mean_return), |writer| {
+            write_policy(writer, &snapshot.params, stats)
+        })?;
         Ok(())
     }
 
@@ -170,7 +189,9 @@ pub fn load_policy(run_dir: &Path, choice: CheckpointChoice) -> Result<LoadedPol
     let checkpoints = Checkpoints::new(&run_dir.join(CHECKPOINTS));
     let best = Checkpoints::new(&run_dir.join(BEST));
     match choice {
-        CheckpointChoice::Best if best.latest().is_ok_and(|found| found.is_some()) => read_policy(&best, None),
+        CheckpointChoice::Best if best.latest().is_ok_and(|found| found.is_some()) => {
+            read_policy(&best, None)
+        }
         CheckpointChoice::Best | CheckpointChoice::Latest => read_policy(&checkpoints, None),
         CheckpointChoice::EnvSteps(env_steps) => read_policy(&checkpoints, Some(env_steps)),
     }
@@ -186,11 +207,18 @@ fn read_policy(checkpoints: &Checkpoints, env_steps: Option<u64>) -> Result<Load
     };
     let reader = checkpoints.load(env_steps)?;
     let mut arrays = from_safetensors(&read_all(&reader, POLICY_FILE)?)?;
-    let params = arrays.pop().with_context(|| format!("{POLICY_FILE} of checkpoint {env_steps} is empty"))?.values;
+    let params = arrays
+        .pop()
+        .with_context(|| format!("{POLICY_FILE} of checkpoint {env_steps} is empty"))?
+        .values;
     Ok(LoadedPolicy { params, stats: read_stats(&reader)?, env_steps })
 }
 
-fn write_policy(writer: &mut CheckpointWriter, params: &[f32], stats: Option<&ObsStats>) -> Result<()> {
+fn write_policy(
+    writer: &mut CheckpointWriter,
+    params: &[f32],
+    stats: Option<&ObsStats>,
+) -> Result<()> {
     let flat = NamedArray::vector("policy".into(), params.to_vec());
     write_bytes(writer, POLICY_FILE, &to_safetensors(&[flat])?)?;
     if let Some(stats) = stats {
@@ -217,7 +245,8 @@ fn read_all(reader: &CheckpointReader, name: &str) -> Result<Vec<u8>> {
 }
 
 fn to_safetensors(arrays: &[NamedArray]) -> Result<Vec<u8>> {
-    let bytes = arrays.iter().map(|a| a.values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
+    let bytes =
+        arrays.iter().map(|a| a.values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
     let bytes: Vec<_> = bytes.collect();
     let views = arrays.iter().zip(&bytes).map(|(array, bytes)| {
         Ok((array.name.as_str(), TensorView::new(Dtype::F32, array.shape.clone(), bytes)?))
@@ -229,7 +258,11 @@ fn from_safetensors(bytes: &[u8]) -> Result<Vec<NamedArray>> {
     let tensors = SafeTensors::deserialize(bytes)?;
     let array = |(name, view): (String, TensorView<'_>)| {
         ensure!(view.dtype() == Dtype::F32, "array {name} is {:?}, expected F32", view.dtype());
-        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let values = view
+            .data()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect();
         Ok(NamedArray { name, shape: view.shape().to_vec(), values })
     };
     tensors.tensors().into_iter().map(array).collect()

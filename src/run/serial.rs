@@ -8,11 +8,17 @@ use std::time::Instant;
 
 /// Works until `plan.until_env_steps`: actors take turns, and after each vector step the learner
 /// does the updates that are owed.
-pub(super) fn segment(plan: &Plan<'_>, roles: &mut Roles, job: Option<EvaluationJob>, recorder: &mut Recorder) -> Result<Option<(EvaluationJob, Evaluation)>> {
+pub(super) fn segment(
+    plan: &Plan<'_>,
+    roles: &mut Roles,
+    job: Option<EvaluationJob>,
+    recorder: &mut Recorder,
+) -> Result<Option<(EvaluationJob, Evaluation)>> {
     let evaluated = match job {
         None => None,
         Some(job) => {
-            let evaluation = roles.evaluator.evaluate(&job.snapshot.params, job.episodes, job.seeds)?;
+            let evaluation =
+                roles.evaluator.evaluate(&job.snapshot.params, job.episodes, job.seeds)?;
             Some((job, evaluation))
         }
     };

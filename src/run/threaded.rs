@@ -93,15 +93,22 @@ pub(super) fn segment(
         let mut threads = Vec::new();
         for actor in actors {
             let (blocks, reporter) = (to_replay.clone(), reporter.clone());
-            threads.push(spawn(scope, shared, "actor", move || act(actor, shared, &blocks, &reporter))?);
+            threads.push(spawn(scope, shared, "actor", move || {
+                act(actor, shared, &blocks, &reporter)
+            })?);
         }
         drop(to_replay);
         let storage = Storage { replay, limiter, rng: sampler_rng, shared };
-        threads.push(spawn(scope, shared, "replay", move || storage.serve(blocks, &to_learner, &priorities))?);
-        threads.push(spawn(scope, shared, "learner", move || learn(learner, shared, (&jobs, &to_priorities), &reporter))?);
+        threads.push(spawn(scope, shared, "replay", move || {
+            storage.serve(blocks, &to_learner, &priorities)
+        })?);
+        threads.push(spawn(scope, shared, "learner", move || {
+            learn(learner, shared, (&jobs, &to_priorities), &reporter)
+        })?);
         let evaluation = job.map(|job| {
             spawn(scope, shared, "evaluator", move || {
-                let evaluation = evaluator.evaluate(&job.snapshot.params, job.episodes, job.seeds)?;
+                let evaluation =
+                    evaluator.evaluate(&job.snapshot.params, job.episodes, job.seeds)?;
                 Ok((job, evaluation))
             })
         });
@@ -180,7 +187,12 @@ fn listen(reports: Receiver<Report>, recorder: &mut Recorder, shared: &Shared<'_
 }
 
 /// An actor's thread: steps until the segment's env steps are used up.
-fn act(actor: &mut Actor, shared: &Shared<'_>, blocks: &Sender<TransitionBlock>, reporter: &Sender<Report>) -> Result<()> {
+fn act(
+    actor: &mut Actor,
+    shared: &Shared<'_>,
+    blocks: &Sender<TransitionBlock>,
+    reporter: &Sender<Report>,
+) -> Result<()> {
     let width = actor.num_envs() as u64;
     loop {
         // Counted before the step, so that all actors together stop at the boundary.
@@ -228,7 +240,12 @@ struct Storage<'a> {
 }
 
 impl Storage<'_> {
-    fn serve(mut self, blocks: Receiver<TransitionBlock>, to_learner: &Sender<Job>, priorities: &Receiver<PriorityUpdate>) -> Result<()> {
+    fn serve(
+        mut self,
+        blocks: Receiver<TransitionBlock>,
+        to_learner: &Sender<Job>,
+        priorities: &Receiver<PriorityUpdate>,
+    ) -> Result<()> {
         let closed = never();
         let (mut blocks, mut open) = (blocks, true);
         let mut with_learner = 0;
@@ -264,7 +281,11 @@ impl Storage<'_> {
     /// While actors work the learner may run ahead a little; at the end it does what is owed.
     fn may_sample(&self, open: bool) -> bool {
         let batch_size = self.shared.plan.minibatch_size as u64;
-        let due = if open { self.limiter.can_sample(batch_size) } else { self.limiter.updates_owed(batch_size) > 0 };
+        let due = if open {
+            self.limiter.can_sample(batch_size)
+        } else {
+            self.limiter.updates_owed(batch_size) > 0
+        };
         due && !self.replay.is_empty()
     }
 
@@ -272,7 +293,11 @@ impl Storage<'_> {
         let begin = Instant::now();
         let plan = self.shared.plan;
         let env_steps = self.shared.env_steps.load(Ordering::Relaxed);
-        let batch = self.replay.sample(plan.minibatch_size, plan.importance_exponent(env_steps), self.rng)?;
+        let batch = self.replay.sample(
+            plan.minibatch_size,
+            plan.importance_exponent(env_steps),
+            self.rng,
+        )?;
         self.limiter.record_sample(plan.minibatch_size as u64);
         let detail = self.shared.detail.swap(false, Ordering::Relaxed);
         Ok(Job { batch, progress: plan.progress(env_steps), detail, sample_time: begin.elapsed() })

@@ -42,7 +42,11 @@ pub fn project_categorical(probs: &Tensor, td_support: &Tensor, support: &Tensor
 #[must_use]
 pub fn categorical_cross_entropy(logits: &Tensor, target_probs: &Tensor) -> Tensor {
     assert_shape("target_probs", target_probs, &logits.size());
-    -(target_probs * logits.log_softmax(-1, Kind::Float)).sum_dim_intlist([-1i64].as_slice(), false, Kind::Float)
+    -(target_probs * logits.log_softmax(-1, Kind::Float)).sum_dim_intlist(
+        [-1i64].as_slice(),
+        false,
+        Kind::Float,
+    )
 }
 
 /// Quantile Huber loss: Σᵢ (1/N) Σⱼ |τᵢ − 1{uᵢⱼ < 0}| · H(uᵢⱼ), uᵢⱼ = yⱼ − θᵢ, τᵢ = (2i + 1) / 2N.
@@ -59,7 +63,8 @@ pub fn categorical_cross_entropy(logits: &Tensor, target_probs: &Tensor) -> Tens
 pub fn quantile_huber(quantiles: &Tensor, targets: &Tensor) -> Tensor {
     assert_shape("targets", targets, &quantiles.size());
     let count = quantiles.size()[1];
-    let fraction = (Tensor::arange(count, (Kind::Float, quantiles.device())) * 2.0 + 1.0) / (2.0 * count as f64);
+    let fraction = (Tensor::arange(count, (Kind::Float, quantiles.device())) * 2.0 + 1.0)
+        / (2.0 * count as f64);
     let error = targets.unsqueeze(1) - quantiles.unsqueeze(2); // [B, N(θ), N(y)]
     let below = error.lt(0.0).to_kind(Kind::Float);
     let asymmetry = (fraction.view([1, -1, 1]) - below).abs().detach(); // [B, N, N]
@@ -92,24 +97,37 @@ mod tests {
 
     #[test]
     fn cross_entropy_of_even_logits_is_log_of_their_number() {
-        let loss = categorical_cross_entropy(&Tensor::from_slice2(&[[0.0f32, 0.0]]), &Tensor::from_slice2(&[[0.3f32, 0.7]]));
+        let loss = categorical_cross_entropy(
+            &Tensor::from_slice2(&[[0.0f32, 0.0]]),
+            &Tensor::from_slice2(&[[0.3f32, 0.7]]),
+        );
         assert!((rows(&loss)[0] - 2.0f32.ln()).abs() < 1e-6);
     }
 
     #[test]
     fn quantile_loss_weighs_over_and_underestimates() {
         // One quantile, τ = 1/2: half the Huber loss, |u| = 3 -> 2.5 / 2.
-        let one = quantile_huber(&Tensor::from_slice2(&[[0.0f32]]), &Tensor::from_slice2(&[[3.0f32]]));
+        let one =
+            quantile_huber(&Tensor::from_slice2(&[[0.0f32]]), &Tensor::from_slice2(&[[3.0f32]]));
         assert_eq!(rows(&one), [1.25]);
         // Two quantiles, τ = 1/4 and 3/4, at 0; targets 1 and -1, H = 1/2 each.
         // θ₀: (1/4·½ + 3/4·½)/2 = 1/4; θ₁: (3/4·½ + 1/4·½)/2 = 1/4; sum 1/2.
-        let two = quantile_huber(&Tensor::from_slice2(&[[0.0f32, 0.0]]), &Tensor::from_slice2(&[[1.0f32, -1.0]]));
+        let two = quantile_huber(
+            &Tensor::from_slice2(&[[0.0f32, 0.0]]),
+            &Tensor::from_slice2(&[[1.0f32, -1.0]]),
+        );
         assert_eq!(rows(&two), [0.5]);
         // Both targets above: θ₀: 1/4·½, θ₁: 3/4·½; sum 1/2.
-        let above = quantile_huber(&Tensor::from_slice2(&[[0.0f32, 0.0]]), &Tensor::from_slice2(&[[1.0f32, 1.0]]));
+        let above = quantile_huber(
+            &Tensor::from_slice2(&[[0.0f32, 0.0]]),
+            &Tensor::from_slice2(&[[1.0f32, 1.0]]),
+        );
         assert_eq!(rows(&above), [0.5]);
         // Only θ₁ too low: θ₀ at 1 is exact, θ₁ at 0: 3/4·½.
-        let low = quantile_huber(&Tensor::from_slice2(&[[1.0f32, 0.0]]), &Tensor::from_slice2(&[[1.0f32, 1.0]]));
+        let low = quantile_huber(
+            &Tensor::from_slice2(&[[1.0f32, 0.0]]),
+            &Tensor::from_slice2(&[[1.0f32, 1.0]]),
+        );
         assert_eq!(rows(&low), [0.375]);
     }
 }

@@ -39,7 +39,12 @@ pub fn gaussian_tanh_log_prob(mean: &Tensor, log_std: &Tensor, pre_tanh: &Tensor
 /// # Differs
 /// With n > 1 the entropy terms of the steps in between are left out.
 #[must_use]
-pub fn soft_td_target(reward_and_discount: (&Tensor, &Tensor), (q1, q2): (&Tensor, &Tensor), log_prob: &Tensor, entropy_coefficient: f64) -> Tensor {
+pub fn soft_td_target(
+    reward_and_discount: (&Tensor, &Tensor),
+    (q1, q2): (&Tensor, &Tensor),
+    log_prob: &Tensor,
+    entropy_coefficient: f64,
+) -> Tensor {
     let (n_step_return, discount) = reward_and_discount;
     assert_shape("discount", discount, &n_step_return.size());
     assert_shape("log_prob", log_prob, &n_step_return.size());

@@ -52,7 +52,11 @@ mod tests {
     #[test]
     fn target_is_return_plus_discounted_value() {
         // 1 + 0.5 * 4 = 3; terminated: 1 + 0 * 4 = 1.
-        let y = td_target(&Tensor::from_slice(&[1.0f32, 1.0]), &Tensor::from_slice(&[0.5f32, 0.0]), &Tensor::from_slice(&[4.0f32, 4.0]));
+        let y = td_target(
+            &Tensor::from_slice(&[1.0f32, 1.0]),
+            &Tensor::from_slice(&[0.5f32, 0.0]),
+            &Tensor::from_slice(&[4.0f32, 4.0]),
+        );
         assert_eq!(values(&y), [3.0, 1.0]);
     }
 

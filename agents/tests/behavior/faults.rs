@@ -12,8 +12,16 @@ const DAMAGES: [Damage; 5] = [
     ("n_step_return", |b, bad| b.n_step_return[3] = bad),
     ("discount", |b, bad| b.discount[3] = bad),
     ("weights", |b, bad| b.weights[3] = bad),
-    ("obs", |b, bad| if let ObsBatch::F32(obs) = &mut b.obs { obs[5] = bad }),
-    ("next_obs", |b, bad| if let ObsBatch::F32(obs) = &mut b.next_obs { obs[5] = bad }),
+    ("obs", |b, bad| {
+        if let ObsBatch::F32(obs) = &mut b.obs {
+            obs[5] = bad
+        }
+    }),
+    ("next_obs", |b, bad| {
+        if let ObsBatch::F32(obs) = &mut b.next_obs {
+            obs[5] = bad
+        }
+    }),
 ];
 
 /// NaN anywhere in a minibatch is refused, nothing changes, and the next good update is the one
@@ -49,7 +57,10 @@ fn dqn_refuses_nan_with_every_switch() {
 
 #[test]
 fn sac_refuses_nan() {
-    let (mut agent, mut twin) = (sac(&hidden(&[8]), &SacConfig::default(), 1), sac(&hidden(&[8]), &SacConfig::default(), 1));
+    let (mut agent, mut twin) = (
+        sac(&hidden(&[8]), &SacConfig::default(), 1),
+        sac(&hidden(&[8]), &SacConfig::default(), 1),
+    );
     check(&mut agent, &mut twin, sac_batch, &[f32::NAN]);
 }
 
@@ -63,16 +74,21 @@ fn an_infinite_loss_is_refused() {
         let mut batch = dqn_batch(0);
         batch.n_step_return[3] = f32::INFINITY;
         let result = agent.update(&batch, QUIET, &mut rng(0));
-        assert!(matches!(result, Err(AgentError::NotFinite { .. })), "{distribution:?} gave {result:?}");
+        assert!(
+            matches!(result, Err(AgentError::NotFinite { .. })),
+            "{distribution:?} gave {result:?}"
+        );
         assert_eq!(agent.save(), before);
     }
 }
 
 #[test]
 fn actions_of_the_wrong_kind_are_refused() {
-    let result = dqn(&hidden(&[8]), &DqnConfig::default(), 1).update(&sac_batch(0), QUIET, &mut rng(0));
+    let result =
+        dqn(&hidden(&[8]), &DqnConfig::default(), 1).update(&sac_batch(0), QUIET, &mut rng(0));
     assert!(matches!(result, Err(AgentError::Unsuitable(text)) if text.contains("continuous")));
-    let result = sac(&hidden(&[8]), &SacConfig::default(), 1).update(&dqn_batch(0), QUIET, &mut rng(0));
+    let result =
+        sac(&hidden(&[8]), &SacConfig::default(), 1).update(&dqn_batch(0), QUIET, &mut rng(0));
     assert!(matches!(result, Err(AgentError::Unsuitable(text)) if text.contains("discrete")));
 }
 
@@ -86,7 +102,7 @@ fn a_parameter_out_of_the_loss_stays() {
     }
     let mut trainable = Trainable::new(&layout, &[1.0; 6], Device::Cpu);
     let loss = trainable.params().views()[1].sum(Kind::Float);
-    let step = AdamStep { learning_rate: 0.5, epsilon: 0.0, max_grad_norm: 0.0 };
+    let step = AdamStep { learning_rate: 0.5, epsilon: 1e-8, max_grad_norm: 0.0 };
     // Gradient (1, 1): norm √2; the first step of Adam is the learning rate.
     let norm = trainable.minimize(&loss, step).unwrap();
     assert!((norm - 2.0f64.sqrt()).abs() < 1e-6);

@@ -8,8 +8,8 @@ mod resume;
 use contrail_agents::dqn::Dqn;
 use contrail_agents::sac::{Bounds, Sac};
 use contrail_agents::{
-    ActionBatch, Agent, AgentState, Distribution, DqnConfig, Minibatch, NetworkConfig, ObsBatch, ObsSpec, SacConfig, Torso,
-    UpdateSettings,
+    ActionBatch, Agent, AgentState, Distribution, DqnConfig, Minibatch, NetworkConfig, ObsBatch,
+    ObsSpec, SacConfig, Torso, UpdateSettings,
 };
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -48,7 +48,8 @@ fn bounds() -> Bounds {
 /// A minibatch for [`dqn`].
 fn dqn_batch(seed: u64) -> Minibatch {
     let mut rng = rng(seed);
-    let mut floats = |count: usize| (0..count).map(|_| rng.random::<f32>() * 2.0 - 1.0).collect::<Vec<f32>>();
+    let mut floats =
+        |count: usize| (0..count).map(|_| rng.random::<f32>() * 2.0 - 1.0).collect::<Vec<f32>>();
     let (obs, next_obs) = (ObsBatch::F32(floats(ROWS * 4)), ObsBatch::F32(floats(ROWS * 4)));
     let n_step_return = floats(ROWS);
     let discount = (0..ROWS).map(|i| if i % 5 == 0 { 0.0 } else { 0.97 }).collect();
@@ -101,7 +102,11 @@ fn run(agent: &mut dyn Agent, batch: impl Fn(u64) -> Minibatch, seeds: std::ops:
 
 /// Replaces the values of one array of a state.
 fn set(state: &mut AgentState, name: &str, values: &[f32]) {
-    let array = state.arrays.iter_mut().find(|a| a.name == name).unwrap_or_else(|| panic!("no array {name}"));
+    let array = state
+        .arrays
+        .iter_mut()
+        .find(|a| a.name == name)
+        .unwrap_or_else(|| panic!("no array {name}"));
     assert_eq!(array.values.len(), values.len(), "length of {name}");
     array.values = values.to_vec();
 }

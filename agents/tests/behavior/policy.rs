@@ -37,7 +37,10 @@ fn greedy_takes_the_largest_value_and_the_first_of_equals() {
         [1.0, 1.0, 0.0, 0.0],
         [0.0, 2.0, 2.0, 0.0],
     ];
-    assert_eq!(discrete(&mut *identity_policy(), obs.as_flattened(), ActMode::Greedy, 0), [0, 1, 2, 0, 1]);
+    assert_eq!(
+        discrete(&mut *identity_policy(), obs.as_flattened(), ActMode::Greedy, 0),
+        [0, 1, 2, 0, 1]
+    );
     let never = ActMode::Explore { epsilon: 0.0 };
     assert_eq!(discrete(&mut *identity_policy(), obs.as_flattened(), never, 0), [0, 1, 2, 0, 1]);
 }
@@ -77,7 +80,9 @@ fn noisy_networks_explore_by_noise_and_are_greedy_without() {
     let config = DqnConfig { noisy: true, ..DqnConfig::default() };
     let mut policy = dqn(&hidden(&[8]), &config, 1).policy();
     let obs = [0.1, 0.0, -0.1, 0.0].repeat(1);
-    let mut chosen = |mode| (0..50).map(|seed| discrete(&mut *policy, &obs, mode, seed)[0]).collect::<Vec<i64>>();
+    let mut chosen = |mode| {
+        (0..50).map(|seed| discrete(&mut *policy, &obs, mode, seed)[0]).collect::<Vec<i64>>()
+    };
     let greedy = chosen(ActMode::Greedy);
     assert!(greedy.iter().all(|a| *a == greedy[0]), "greedy has no noise");
     let noisy = chosen(ActMode::Explore { epsilon: 0.0 });
@@ -86,7 +91,8 @@ fn noisy_networks_explore_by_noise_and_are_greedy_without() {
 
 #[test]
 fn a_policy_keeps_its_parameters_until_it_loads_others() {
-    let mut agent = dqn(&hidden(&[8]), &DqnConfig { learning_rate: 0.1, ..DqnConfig::default() }, 1);
+    let mut agent =
+        dqn(&hidden(&[8]), &DqnConfig { learning_rate: 0.1, ..DqnConfig::default() }, 1);
     let mut policy = agent.policy();
     let ObsBatch::F32(obs) = dqn_batch(7).obs else { unreachable!() };
     let before = discrete(&mut *policy, &obs, ActMode::Greedy, 0);
@@ -108,7 +114,10 @@ fn not_a_number_is_refused() {
         policy.load(&vec![f32::NAN; len]);
         for mode in [ActMode::Greedy, ActMode::Explore { epsilon: 0.5 }] {
             let result = policy.act(&ObsBatch::F32(vec![1.0; 4]), mode, &mut rng(0));
-            assert!(matches!(result, Err(AgentError::NotFinite { .. })), "{mode:?} gave {result:?}");
+            assert!(
+                matches!(result, Err(AgentError::NotFinite { .. })),
+                "{mode:?} gave {result:?}"
+            );
         }
     }
 }
@@ -131,15 +140,26 @@ fn constant_sac(head: [f32; 4]) -> Box<dyn Policy> {
 fn greedy_sac_is_the_tanh_of_the_mean_within_the_bounds() {
     let obs = [0.0; 4];
     // Bounds -3 to 1 and 0.5 to 0.75. tanh 0 = 0: the middles -1 and 0.625.
-    assert_eq!(continuous(&mut *constant_sac([0.0, 0.0, 2.0, 2.0]), &obs, ActMode::Greedy, 0), [-1.0, 0.625]);
+    assert_eq!(
+        continuous(&mut *constant_sac([0.0, 0.0, 2.0, 2.0]), &obs, ActMode::Greedy, 0),
+        [-1.0, 0.625]
+    );
     // Saturated: the bounds themselves, never past them.
-    assert_eq!(continuous(&mut *constant_sac([100.0, -100.0, 0.0, 0.0]), &obs, ActMode::Greedy, 0), [1.0, 0.5]);
+    assert_eq!(
+        continuous(&mut *constant_sac([100.0, -100.0, 0.0, 0.0]), &obs, ActMode::Greedy, 0),
+        [1.0, 0.5]
+    );
     // tanh(½ ln 3) = 1/2: -3 + 0.75 * 4 = 0 and 0.5 + 0.75 * 0.25 = 0.6875.
     let half = 0.5 * 3.0f32.ln();
     let actions = continuous(&mut *constant_sac([half, half, 0.0, 0.0]), &obs, ActMode::Greedy, 0);
     assert!((actions[0]).abs() < 1e-6 && (actions[1] - 0.6875).abs() < 1e-6, "{actions:?}");
     // The smallest log_std is -20, so that a sample is the mean but for e⁻²⁰.
-    let actions = continuous(&mut *constant_sac([half, half, -1e9, -1e9]), &obs, ActMode::Explore { epsilon: 0.0 }, 0);
+    let actions = continuous(
+        &mut *constant_sac([half, half, -1e9, -1e9]),
+        &obs,
+        ActMode::Explore { epsilon: 0.0 },
+        0,
+    );
     assert!((actions[0]).abs() < 1e-6 && (actions[1] - 0.6875).abs() < 1e-6, "{actions:?}");
 }
 
@@ -154,7 +174,10 @@ fn sac_actions_stay_within_their_own_bounds() {
         let actions = continuous(&mut *constant_sac(head), &obs, mode, 5);
         assert_eq!(actions.len(), 10_000);
         let (rows, _) = actions.as_chunks::<2>();
-        assert!(rows.iter().all(|a| (-3.0..=1.0).contains(&a[0]) && (0.5..=0.75).contains(&a[1])), "{mode:?} {head:?}");
+        assert!(
+            rows.iter().all(|a| (-3.0..=1.0).contains(&a[0]) && (0.5..=0.75).contains(&a[1])),
+            "{mode:?} {head:?}"
+        );
     }
 }
 
@@ -163,11 +186,21 @@ fn uniform_sac_actions_fill_the_bounds() {
     let obs = [0.0; 4].repeat(5000);
     let actions = continuous(&mut *constant_sac([9.0; 4]), &obs, ActMode::Uniform, 5);
     for (dimension, (low, high)) in [(-3.0, 1.0), (0.5, 0.75)].into_iter().enumerate() {
-        let column: Vec<f64> = actions.iter().skip(dimension).step_by(2).map(|&a| (f64::from(a) - low) / (high - low)).collect();
-        let share = |part: f64| column.iter().filter(|&&u| u < part).count() as f64 / column.len() as f64;
+        let column: Vec<f64> = actions
+            .iter()
+            .skip(dimension)
+            .step_by(2)
+            .map(|&a| (f64::from(a) - low) / (high - low))
+            .collect();
+        let share =
+            |part: f64| column.iter().filter(|&&u| u < part).count() as f64 / column.len() as f64;
         // Standard error at most 0.0071; four of them.
         for part in [0.1, 0.25, 0.5, 0.75, 0.9] {
-            assert!((share(part) - part).abs() < 0.028, "dimension {dimension}: {} below {part}", share(part));
+            assert!(
+                (share(part) - part).abs() < 0.028,
+                "dimension {dimension}: {} below {part}",
+                share(part)
+            );
         }
     }
 }
@@ -176,10 +209,12 @@ fn uniform_sac_actions_fill_the_bounds() {
 fn explored_sac_actions_have_the_moments_of_a_squashed_normal() {
     // Mean 0, log_std 0: E tanh u = 0, E tanh² u = 0.3943 (numerical integration).
     let obs = [0.0; 4].repeat(20_000);
-    let actions = continuous(&mut *constant_sac([0.0; 4]), &obs, ActMode::Explore { epsilon: 0.0 }, 5);
+    let actions =
+        continuous(&mut *constant_sac([0.0; 4]), &obs, ActMode::Explore { epsilon: 0.0 }, 5);
     let unit: Vec<f64> = actions.iter().step_by(2).map(|&a| (f64::from(a) + 1.0) / 2.0).collect();
     let count = unit.len() as f64;
-    let (mean, square) = (unit.iter().sum::<f64>() / count, unit.iter().map(|a| a * a).sum::<f64>() / count);
+    let (mean, square) =
+        (unit.iter().sum::<f64>() / count, unit.iter().map(|a| a * a).sum::<f64>() / count);
     // Standard errors 0.0044 and 0.0023; four of them.
     assert!(mean.abs() < 0.018, "mean {mean}");
     assert!((square - 0.3943).abs() < 0.0092, "mean square {square}");
@@ -200,7 +235,9 @@ fn bounds_must_be_finite_and_ordered() {
     ];
     for (low, high) in bad {
         match Bounds::new(&[-1.0, low], &[1.0, high]) {
-            Err(AgentError::Unsuitable(text)) => assert!(text.contains("action 1 has bounds"), "{text}"),
+            Err(AgentError::Unsuitable(text)) => {
+                assert!(text.contains("action 1 has bounds"), "{text}")
+            }
             other => panic!("{low} to {high} gave {other:?}"),
         }
     }

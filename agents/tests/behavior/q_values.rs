@@ -19,7 +19,8 @@ fn report(config: &DqnConfig, biases: &[(&str, &[f32])]) -> (Vec<f64>, Vec<f32>)
     let mut batch = dqn_batch(0); // its actions are 0, 1, 2, 0, ...
     batch.n_step_return.fill(0.0);
     batch.discount.fill(0.0);
-    let report = agent.update(&batch, UpdateSettings { progress: 0.0, detail: true }, &mut rng(0)).unwrap();
+    let report =
+        agent.update(&batch, UpdateSettings { progress: 0.0, detail: true }, &mut rng(0)).unwrap();
     let (name, values) = &report.histograms[0];
     assert_eq!(*name, "train/q_values");
     assert_eq!(values.len(), ROWS * 3);
@@ -29,12 +30,16 @@ fn report(config: &DqnConfig, biases: &[(&str, &[f32])]) -> (Vec<f64>, Vec<f32>)
 #[track_caller]
 fn check_close(have: &[f64], want: &[f64]) {
     assert_eq!(have.len(), want.len());
-    assert!(have.iter().zip(want).all(|(h, w)| (h - w).abs() < 1e-6), "{have:?}, expected {want:?}");
+    assert!(
+        have.iter().zip(want).all(|(h, w)| (h - w).abs() < 1e-6),
+        "{have:?}, expected {want:?}"
+    );
 }
 
 #[test]
 fn mean() {
-    let (q, priorities) = report(&DqnConfig::default(), &[("online/advantage/0/bias", &[2.0, -3.0, 0.25])]);
+    let (q, priorities) =
+        report(&DqnConfig::default(), &[("online/advantage/0/bias", &[2.0, -3.0, 0.25])]);
     check_close(&q, &[2.0, -3.0, 0.25]);
     // Rows take the actions 0, 1, 2; the priority is |0 - q| of that action.
     assert_eq!(priorities, [2.0, 3.0, 0.25]);
@@ -44,13 +49,17 @@ fn mean() {
 fn dueling_subtracts_the_mean_advantage() {
     let config = DqnConfig { dueling: true, ..DqnConfig::default() };
     // V = 10, A = (1, 2, 6) with mean 3: Q = (8, 9, 13).
-    let (q, priorities) =
-        report(&config, &[("online/value/0/bias", &[10.0]), ("online/advantage/0/bias", &[1.0, 2.0, 6.0])]);
+    let (q, priorities) = report(
+        &config,
+        &[("online/value/0/bias", &[10.0]), ("online/advantage/0/bias", &[1.0, 2.0, 6.0])],
+    );
     check_close(&q, &[8.0, 9.0, 13.0]);
     assert_eq!(priorities, [8.0, 9.0, 13.0]);
     // A constant on all advantages changes nothing.
-    let (shifted, _) =
-        report(&config, &[("online/value/0/bias", &[10.0]), ("online/advantage/0/bias", &[101.0, 102.0, 106.0])]);
+    let (shifted, _) = report(
+        &config,
+        &[("online/value/0/bias", &[10.0]), ("online/advantage/0/bias", &[101.0, 102.0, 106.0])],
+    );
     check_close(&shifted, &[8.0, 9.0, 13.0]);
 }
 
@@ -97,8 +106,10 @@ fn dueling_c51_subtracts_per_atom() {
 
 #[test]
 fn quantiles_average() {
-    let config = DqnConfig { distribution: Distribution::Quantile, num_atoms: 2, ..DqnConfig::default() };
-    let (q, priorities) = report(&config, &[("online/advantage/0/bias", &[0.0, 3.0, 1.0, 1.0, -5.0, 0.0])]);
+    let config =
+        DqnConfig { distribution: Distribution::Quantile, num_atoms: 2, ..DqnConfig::default() };
+    let (q, priorities) =
+        report(&config, &[("online/advantage/0/bias", &[0.0, 3.0, 1.0, 1.0, -5.0, 0.0])]);
     check_close(&q, &[1.5, 1.0, -2.5]);
     // All targets are 0, so u = -θ. τ = (1/4, 3/4).
     // (0, 3): u₂ = -3, |3/4 - 1| 2.5 = 0.625. (1, 1): (3/4 + 1/4) 0.5 = 0.5. (-5, 0): 1/4 4.5 = 1.125.

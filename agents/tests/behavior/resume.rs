@@ -28,7 +28,8 @@ fn dqn_resumes_to_the_bit_with_every_switch() {
 #[test]
 fn sac_resumes_to_the_bit() {
     for learn_entropy_coefficient in [true, false] {
-        let (network, config) = (hidden(&[8, 6]), SacConfig { learn_entropy_coefficient, ..SacConfig::default() });
+        let (network, config) =
+            (hidden(&[8, 6]), SacConfig { learn_entropy_coefficient, ..SacConfig::default() });
         check_resume(&mut sac(&network, &config, 1), &mut sac(&network, &config, 2), sac_batch);
     }
 }

@@ -30,10 +30,18 @@ fn check(name: &str, epsilon: f64, max_grad_norm: f64) {
         // A loss that is linear in the parameters has its coefficients as gradient.
         let loss = (&views[0] * gradient.narrow(0, 0, 20).view([4, 5])).sum(Kind::Float)
             + (&views[1] * gradient.narrow(0, 20, 3)).sum(Kind::Float);
-        norms.push(trainable.minimize(&loss, AdamStep { learning_rate: 1e-2, epsilon, max_grad_norm }).unwrap() as f32);
+        norms.push(
+            trainable
+                .minimize(&loss, AdamStep { learning_rate: 1e-2, epsilon, max_grad_norm })
+                .unwrap() as f32,
+        );
         if [1, 10, 50].contains(&(i + 1)) {
             golden.check_slice(&format!("{name}/values{}", i + 1), &trainable.values(), TOLERANCE);
-            assert_eq!(trainable.params().read(), trainable.values(), "tensor and plain copy agree");
+            assert_eq!(
+                trainable.params().read(),
+                trainable.values(),
+                "tensor and plain copy agree"
+            );
         }
     }
     golden.check_slice(&format!("{name}/norms"), &norms, TOLERANCE);

@@ -9,7 +9,8 @@ use crate::generator;
 use crate::golden::{Golden, bits, image, numbers, weights};
 use contrail_agents::dqn::Dqn;
 use contrail_agents::{
-    ActionBatch, Agent, AgentState, Distribution, DqnConfig, Minibatch, NetworkConfig, ObsBatch, ObsSpec, Torso, UpdateSettings,
+    ActionBatch, Agent, AgentState, Distribution, DqnConfig, Minibatch, NetworkConfig, ObsBatch,
+    ObsSpec, Torso, UpdateSettings,
 };
 use tch::Device;
 
@@ -20,14 +21,25 @@ const ROWS: usize = 8;
 /// `minibatch` of make_golden.py.
 pub(crate) fn dqn_batch(seed: u32, spec: &ObsSpec, actions: i64) -> Minibatch {
     let len = ROWS * spec.len() as usize;
-    let obs = |seed| if spec.bytes { ObsBatch::U8(image(seed, len, 256)) } else { ObsBatch::F32(numbers(seed, len, 2.0)) };
+    let obs = |seed| {
+        if spec.bytes {
+            ObsBatch::U8(image(seed, len, 256))
+        } else {
+            ObsBatch::F32(numbers(seed, len, 2.0))
+        }
+    };
     let magnitudes = |seed| numbers(seed, ROWS, 1.0).into_iter().map(f32::abs);
     Minibatch {
         obs: obs(seed),
         next_obs: obs(seed + 1),
-        actions: ActionBatch::Discrete(bits(seed + 2, ROWS).into_iter().map(|x| i64::from(x) % actions).collect()),
+        actions: ActionBatch::Discrete(
+            bits(seed + 2, ROWS).into_iter().map(|x| i64::from(x) % actions).collect(),
+        ),
         n_step_return: numbers(seed + 3, ROWS, 2.0),
-        discount: magnitudes(seed + 4).enumerate().map(|(i, d)| if i % 4 == 0 { 0.0 } else { d }).collect(),
+        discount: magnitudes(seed + 4)
+            .enumerate()
+            .map(|(i, d)| if i % 4 == 0 { 0.0 } else { d })
+            .collect(),
         weights: magnitudes(seed + 5).collect(),
     }
 }
@@ -35,7 +47,10 @@ pub(crate) fn dqn_batch(seed: u32, spec: &ObsSpec, actions: i64) -> Minibatch {
 /// A state with the weights of `fill` in every array under `prefix`, in order.
 pub(crate) fn fill_state(state: &mut AgentState, prefix: &str, seed: u32) -> Vec<f32> {
     let mut all = Vec::new();
-    let own = state.arrays.iter_mut().filter(|a| a.name.starts_with(prefix) && !a.name.contains("/adam/"));
+    let own = state
+        .arrays
+        .iter_mut()
+        .filter(|a| a.name.starts_with(prefix) && !a.name.contains("/adam/"));
     for (i, array) in own.enumerate() {
         array.values = weights(seed + i as u32, &array.name, &array.shape);
         all.extend(&array.values);
@@ -45,7 +60,8 @@ pub(crate) fn fill_state(state: &mut AgentState, prefix: &str, seed: u32) -> Vec
 
 /// Parameters under `prefix`, in order.
 pub(crate) fn saved(state: &AgentState, prefix: &str) -> Vec<f32> {
-    let own = state.arrays.iter().filter(|a| a.name.starts_with(prefix) && !a.name.contains("/adam/"));
+    let own =
+        state.arrays.iter().filter(|a| a.name.starts_with(prefix) && !a.name.contains("/adam/"));
     own.flat_map(|a| a.values.clone()).collect()
 }
 
@@ -123,7 +139,8 @@ fn dueling_c51_with_layer_norm() {
 
 #[test]
 fn quantile_regression_on_images() {
-    let config = DqnConfig { double: false, target_ema_rate: 0.5, ..config(Distribution::Quantile, 6) };
+    let config =
+        DqnConfig { double: false, target_ema_rate: 0.5, ..config(Distribution::Quantile, 6) };
     let network = NetworkConfig { torso: Torso::Minatar, ..hidden(&[8]) };
     let spec = ObsSpec { shape: vec![2, 5, 5], bytes: true, scale: 255.0 };
     check(&Case { name: "quantile", spec, actions: 3, network, config });

@@ -22,7 +22,9 @@ fn check(x: &Tensor, loss: impl Fn(&Tensor) -> Tensor) {
     let at = |i: usize, by: f32| {
         let mut moved = values.clone();
         moved[i] += by;
-        no_grad(|| loss(&Tensor::from_slice(&moved).view_as(&x)).sum(Kind::Double).double_value(&[]))
+        no_grad(|| {
+            loss(&Tensor::from_slice(&moved).view_as(&x)).sum(Kind::Double).double_value(&[])
+        })
     };
     for (i, &g) in gradient.iter().enumerate() {
         let slope = (at(i, STEP) - at(i, -STEP)) / f64::from(2.0 * STEP);
@@ -55,7 +57,8 @@ fn quantile_huber() {
 
 #[test]
 fn gaussian_tanh_log_prob() {
-    let (mean, log_std, u) = (tensor(34, &[4, 2], 1.0), tensor(35, &[4, 2], 0.5), tensor(36, &[4, 2], 1.5));
+    let (mean, log_std, u) =
+        (tensor(34, &[4, 2], 1.0), tensor(35, &[4, 2], 0.5), tensor(36, &[4, 2], 1.5));
     check(&mean, |x| losses::gaussian_tanh_log_prob(x, &log_std, &u));
     check(&log_std, |x| losses::gaussian_tanh_log_prob(&mean, x, &u));
     check(&u, |x| losses::gaussian_tanh_log_prob(&mean, &log_std, x));

@@ -64,7 +64,8 @@ impl Golden {
     /// Shape and values of one array.
     pub(crate) fn array(&self, name: &str) -> (Vec<i64>, Vec<f64>) {
         let entry = &self.0[name];
-        let shape: Vec<i64> = serde_json::from_value(entry["shape"].clone()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let shape: Vec<i64> = serde_json::from_value(entry["shape"].clone())
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
         (shape, serde_json::from_value(entry["values"].clone()).unwrap())
     }
 
@@ -99,9 +100,15 @@ fn check_close(name: &str, have: &[f64], want: &[f64], tolerance: f64) {
     let worst = (0..want.len()).max_by(|a, b| error(a).total_cmp(&error(b))).unwrap();
     let (h, w, e) = (have[worst], want[worst], error(&worst));
     if std::env::var_os("GOLDEN_ERRORS").is_some() {
-        eprintln!("{name}: worst error {e:.1e} of {} values, tolerance {tolerance:.0e}", want.len());
+        eprintln!(
+            "{name}: worst error {e:.1e} of {} values, tolerance {tolerance:.0e}",
+            want.len()
+        );
     }
-    assert!(e <= tolerance, "{name}[{worst}] is {h}, PyTorch gives {w}: error {e:.2e}, allowed {tolerance:.0e}");
+    assert!(
+        e <= tolerance,
+        "{name}[{worst}] is {h}, PyTorch gives {w}: error {e:.2e}, allowed {tolerance:.0e}"
+    );
 }
 
 /// All values, row-major.

@@ -21,11 +21,16 @@ fn gradients(loss: &Tensor, weights: &Tensor, inputs: &[&Tensor]) -> Vec<Tensor>
 /// `F.smooth_l1_loss(q, y, reduction="none")`
 #[test]
 fn huber() {
-    let q = Tensor::cat(&[tensor(1, &[12], 3.0), Tensor::from_slice(&[0.0f32; 3])], 0).set_requires_grad(true);
+    let q = Tensor::cat(&[tensor(1, &[12], 3.0), Tensor::from_slice(&[0.0f32; 3])], 0)
+        .set_requires_grad(true);
     let y = Tensor::cat(&[tensor(2, &[12], 3.0), Tensor::from_slice(&[0.0f32, 1.0, -1.0])], 0);
     let loss = losses::huber(&q, &y);
     golden().check("huber", &loss, TOLERANCE);
-    golden().check("huber_gradient", &gradients(&loss, &tensor(3, &[15], 1.0), &[&q])[0], TOLERANCE);
+    golden().check(
+        "huber_gradient",
+        &gradients(&loss, &tensor(3, &[15], 1.0), &[&q])[0],
+        TOLERANCE,
+    );
 }
 
 /// `torch.addcmul(r, d, v)`
@@ -54,18 +59,24 @@ fn categorical_projection() {
     let projected = losses::project_categorical(&probs, &load("projection_moved"), &support);
     golden.check("projection", &projected, 2e-6);
     assert!(!projected.requires_grad(), "a target carries no gradient");
-    let mass: Vec<f32> = Vec::try_from(projected.sum_dim_intlist([1i64].as_slice(), false, Kind::Float)).unwrap();
+    let mass: Vec<f32> =
+        Vec::try_from(projected.sum_dim_intlist([1i64].as_slice(), false, Kind::Float)).unwrap();
     assert!(mass.iter().all(|m| (m - 1.0).abs() < 2e-6), "mass is conserved: {mass:?}");
 }
 
 /// `F.cross_entropy(logits, probs, reduction="none")`
 #[test]
 fn categorical_cross_entropy() {
-    let probs = Tensor::from_slice(&golden().floats("projection_probs")).view([-1, 11]).narrow(0, 0, 6);
+    let probs =
+        Tensor::from_slice(&golden().floats("projection_probs")).view([-1, 11]).narrow(0, 0, 6);
     let logits = tensor(13, &[6, 11], 4.0).set_requires_grad(true);
     let loss = losses::categorical_cross_entropy(&logits, &probs);
     golden().check("cross_entropy", &loss, TOLERANCE);
-    golden().check("cross_entropy_gradient", &gradients(&loss, &tensor(14, &[6], 1.0), &[&logits])[0], TOLERANCE);
+    golden().check(
+        "cross_entropy_gradient",
+        &gradients(&loss, &tensor(14, &[6], 1.0), &[&logits])[0],
+        TOLERANCE,
+    );
 }
 
 /// The loop of Dabney et al. 2018, Algorithm 1, with autograd: `quantile_loop`.
@@ -74,7 +85,11 @@ fn quantile_huber() {
     let theta = tensor(15, &[5, 7], 2.0).set_requires_grad(true);
     let loss = losses::quantile_huber(&theta, &tensor(16, &[5, 7], 2.0));
     golden().check("quantile", &loss, TOLERANCE);
-    golden().check("quantile_gradient", &gradients(&loss, &tensor(17, &[5], 1.0), &[&theta])[0], TOLERANCE);
+    golden().check(
+        "quantile_gradient",
+        &gradients(&loss, &tensor(17, &[5], 1.0), &[&theta])[0],
+        TOLERANCE,
+    );
 }
 
 /// `TransformedDistribution(Normal(mean, exp(log_std)), [TanhTransform()]).log_prob(tanh(u)).sum(-1)`
@@ -97,7 +112,8 @@ fn gaussian_tanh_log_prob() {
 /// `r + d * (torch.min(torch.stack([q1, q2]), 0).values - 0.2 * log_prob)`
 #[test]
 fn soft_td_target() {
-    let [r, d, q1, q2, log_prob] = [24, 25, 26, 27, 28].map(|seed| tensor(seed, &[8], 2.0).set_requires_grad(true));
+    let [r, d, q1, q2, log_prob] =
+        [24, 25, 26, 27, 28].map(|seed| tensor(seed, &[8], 2.0).set_requires_grad(true));
     let y = losses::soft_td_target((&r, &d), (&q1, &q2), &log_prob, 0.2);
     golden().check("soft_td_target", &y, TOLERANCE);
     assert!(!y.requires_grad(), "a target carries no gradient");

@@ -36,9 +36,17 @@ fn mlp() {
 #[test]
 fn layer_norm() {
     let options = MlpOptions { layer_norm: true, ..MlpOptions::default() };
-    golden().check("layer_norm", &run_mlp(&[6, 16, 12, 3], options, 1100, &tensor(901, &[5, 6], 2.0)), TOLERANCE);
+    golden().check(
+        "layer_norm",
+        &run_mlp(&[6, 16, 12, 3], options, 1100, &tensor(901, &[5, 6], 2.0)),
+        TOLERANCE,
+    );
     let options = MlpOptions { activate_last: true, ..options };
-    golden().check("layer_norm_last", &run_mlp(&[6, 16, 12], options, 1200, &tensor(902, &[5, 6], 2.0)), TOLERANCE);
+    golden().check(
+        "layer_norm_last",
+        &run_mlp(&[6, 16, 12], options, 1200, &tensor(902, &[5, 6], 2.0)),
+        TOLERANCE,
+    );
 }
 
 /// A torso, then an `Mlp` of `hidden` units and `outputs`.
@@ -84,7 +92,12 @@ fn impala_torso() {
 #[test]
 fn noisy_layers() {
     let mut layout = Layout::default();
-    let mlp = Mlp::new(&mut layout, "mlp", &[5, 8, 3], MlpOptions { noisy: true, ..MlpOptions::default() });
+    let mlp = Mlp::new(
+        &mut layout,
+        "mlp",
+        &[5, 8, 3],
+        MlpOptions { noisy: true, ..MlpOptions::default() },
+    );
     let params = params(&layout, 1600);
     let x = tensor(906, &[4, 5], 1.0);
     golden().check("noisy_mean", &mlp.forward(&params, &x, &mut Noise::Off), TOLERANCE);
@@ -102,13 +115,16 @@ fn noisy_layers() {
 #[test]
 fn noise_has_the_moments_of_the_formula() {
     let mut layout = Layout::default();
-    let mlp = Mlp::new(&mut layout, "mlp", &[1, 1], MlpOptions { noisy: true, ..MlpOptions::default() });
+    let mlp =
+        Mlp::new(&mut layout, "mlp", &[1, 1], MlpOptions { noisy: true, ..MlpOptions::default() });
     let names: Vec<&str> = layout.entries().iter().map(|e| e.name.as_str()).collect();
     assert_eq!(names, ["mlp/0/weight", "mlp/0/bias", "mlp/0/sigma_weight", "mlp/0/sigma_bias"]);
     let params = Params::new(&layout, &[0.0, 0.0, 1.0, 1.0], Device::Cpu, false);
     let (x, mut rng) = (Tensor::ones([1, 1], (Kind::Float, Device::Cpu)), generator());
     let draws = 20_000;
-    let y: Vec<f64> = (0..draws).map(|_| mlp.forward(&params, &x, &mut Noise::Fresh(&mut rng)).double_value(&[0, 0])).collect();
+    let y: Vec<f64> = (0..draws)
+        .map(|_| mlp.forward(&params, &x, &mut Noise::Fresh(&mut rng)).double_value(&[0, 0]))
+        .collect();
     let mean = y.iter().sum::<f64>() / f64::from(draws);
     let variance = y.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / f64::from(draws);
     // Standard errors are 0.0085 and about 0.025; allowed are four of them.
@@ -120,7 +136,8 @@ fn noise_has_the_moments_of_the_formula() {
 #[test]
 fn noisy_layers_start_as_in_the_paper() {
     let mut layout = Layout::default();
-    let _ = Mlp::new(&mut layout, "mlp", &[16, 8], MlpOptions { noisy: true, ..MlpOptions::default() });
+    let _ =
+        Mlp::new(&mut layout, "mlp", &[16, 8], MlpOptions { noisy: true, ..MlpOptions::default() });
     let values = layout.init(&mut generator());
     let (mean, sigma) = values.split_at(16 * 8 + 8);
     assert!(mean.iter().all(|m| m.abs() <= 0.25), "μ lies within 1/√16");

@@ -5,7 +5,9 @@ use crate::dqn::{dqn_batch, fill_state, saved};
 use crate::generator;
 use crate::golden::Golden;
 use contrail_agents::sac::{Bounds, Sac};
-use contrail_agents::{ActionBatch, Agent, Minibatch, NetworkConfig, ObsSpec, SacConfig, Torso, UpdateSettings};
+use contrail_agents::{
+    ActionBatch, Agent, Minibatch, NetworkConfig, ObsSpec, SacConfig, Torso, UpdateSettings,
+};
 use tch::Device;
 
 const TOLERANCE: f64 = 3e-6;
@@ -40,14 +42,19 @@ fn check(name: &str, max_grad_norm: f64) {
         let report = agent.update(&batch, settings, &mut rng).unwrap();
         golden.check_slice(&format!("{name}/priorities{update}"), &report.priorities, TOLERANCE);
         let metric = |key: &str| report.metrics.iter().find(|m| m.0 == key).unwrap().1 as f32;
-        let metrics = ["train/critic_loss", "train/actor_loss", "train/ent_coef", "train/entropy"].map(metric);
+        let metrics = ["train/critic_loss", "train/actor_loss", "train/ent_coef", "train/entropy"]
+            .map(metric);
         golden.check_slice(&format!("{name}/metrics{update}"), &metrics, TOLERANCE);
     }
     let state = agent.save();
     golden.check_slice(&format!("{name}/policy"), &saved(&state, "policy/"), TOLERANCE);
     golden.check_slice(&format!("{name}/critics"), &saved(&state, "critics/"), TOLERANCE);
     golden.check_slice(&format!("{name}/targets"), &saved(&state, "target_critics"), TOLERANCE);
-    golden.check_slice(&format!("{name}/log_alpha"), &saved(&state, "entropy_coefficient/log"), TOLERANCE);
+    golden.check_slice(
+        &format!("{name}/log_alpha"),
+        &saved(&state, "entropy_coefficient/log"),
+        TOLERANCE,
+    );
 }
 
 #[test]

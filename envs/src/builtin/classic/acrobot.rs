@@ -94,14 +94,7 @@ impl Dynamics for AcrobotDynamics {
 
     fn observe(&self, state: &[f64; 4], obs: &mut [f32]) {
         let [first, second, velocity_1, velocity_2] = *state;
-        let values = [
-            first.cos(),
-            first.sin(),
-            second.cos(),
-            second.sin(),
-            velocity_1,
-            velocity_2,
-        ];
+        let values = [first.cos(), first.sin(), second.cos(), second.sin(), velocity_1, velocity_2];
         for (out, value) in obs.iter_mut().zip(values) {
             *out = value as f32;
         }
@@ -117,10 +110,7 @@ impl Dynamics for AcrobotDynamics {
         frame.line((0.0, goal_y), (SIZE_PX, goal_y), 2.0, INK);
         // Angles are from straight down, and rows of the frame grow downwards.
         let end = |(x, y): (f64, f64), angle: f64, length: f64| {
-            (
-                x + length * scale * angle.sin(),
-                y + length * scale * angle.cos(),
-            )
+            (x + length * scale * angle.sin(), y + length * scale * angle.cos())
         };
         let pivot = (middle, middle);
         let joint = end(pivot, state[0], length_1);
@@ -143,43 +133,13 @@ fn context() -> ContextSpec {
     ContextSpec {
         values: vec![
             value("link_length_1", "m", 1.0, wide, "length of the first link"),
-            value(
-                "link_length_2",
-                "m",
-                1.0,
-                wide,
-                "length of the second link (drawing only)",
-            ),
+            value("link_length_2", "m", 1.0, wide, "length of the second link (drawing only)"),
             value("link_mass_1", "kg", 1.0, wide, "mass of the first link"),
             value("link_mass_2", "kg", 1.0, wide, "mass of the second link"),
-            value(
-                "link_center_1",
-                "m",
-                0.5,
-                half,
-                "pivot to the first link's center of mass",
-            ),
-            value(
-                "link_center_2",
-                "m",
-                0.5,
-                half,
-                "joint to the second link's center of mass",
-            ),
-            value(
-                "link_inertia",
-                "kg m^2",
-                1.0,
-                wide,
-                "moment of inertia of either link",
-            ),
-            value(
-                "max_velocity_1",
-                "rad/s",
-                fast_1,
-                (0.1 * fast_1, fast_1),
-                "first joint's limit",
-            ),
+            value("link_center_1", "m", 0.5, half, "pivot to the first link's center of mass"),
+            value("link_center_2", "m", 0.5, half, "joint to the second link's center of mass"),
+            value("link_inertia", "kg m^2", 1.0, wide, "moment of inertia of either link"),
+            value("max_velocity_1", "rad/s", fast_1, (0.1 * fast_1, fast_1), "first joint's limit"),
             value(
                 "max_velocity_2",
                 "rad/s",
@@ -244,11 +204,7 @@ impl AcrobotDynamics {
 
 /// The same angle within plus or minus pi; both ends are allowed and left alone.
 fn wrap_angle(angle: f64) -> f64 {
-    if angle.abs() <= PI {
-        angle
-    } else {
-        (angle + PI).rem_euclid(2.0 * PI) - PI
-    }
+    if angle.abs() <= PI { angle } else { (angle + PI).rem_euclid(2.0 * PI) - PI }
 }
 
 #[cfg(test)]
@@ -281,22 +237,15 @@ mod tests {
         let fast = AcrobotDynamics::from_context(&values).derivative(&[0.7, -0.4, 0.0, 0.0], 0.0);
         assert!(slow[2].abs() > 0.1 && slow[3].abs() > 0.1, "{slow:?}");
         for i in 2..4 {
-            assert!(
-                (fast[i] - 3.0 * slow[i]).abs() < 1e-12,
-                "{fast:?}, {slow:?}"
-            );
+            assert!((fast[i] - 3.0 * slow[i]).abs() < 1e-12, "{fast:?}, {slow:?}");
         }
     }
 
     #[test]
     fn angles_wrap() {
-        for (angle, want) in [
-            (PI, PI),
-            (-PI, -PI),
-            (0.5, 0.5),
-            (PI + 1.0, 1.0 - PI),
-            (-7.0, 2.0 * PI - 7.0),
-        ] {
+        for (angle, want) in
+            [(PI, PI), (-PI, -PI), (0.5, 0.5), (PI + 1.0, 1.0 - PI), (-7.0, 2.0 * PI - 7.0)]
+        {
             assert!((wrap_angle(angle) - want).abs() < 1e-14, "{angle}");
         }
         assert!(wrap_angle(1e48).abs() <= PI, "a loop would never end here");

@@ -43,10 +43,7 @@ impl Dynamics for CartPoleDynamics {
     type State = [f64; 4];
 
     fn spec() -> EnvSpec {
-        let (x, angle) = (
-            (2.0 * POSITION_LIMIT_M) as f32,
-            (2.0 * ANGLE_LIMIT_RAD) as f32,
-        );
+        let (x, angle) = ((2.0 * POSITION_LIMIT_M) as f32, (2.0 * ANGLE_LIMIT_RAD) as f32);
         let high = [x, f32::INFINITY, angle, f32::INFINITY];
         let value = ContextValue::new;
         EnvSpec {
@@ -58,13 +55,7 @@ impl Dynamics for CartPoleDynamics {
                     value("gravity", "m/s^2", 9.8, (0.1, 100.0), "gravity"),
                     value("cart_mass", "kg", 1.0, (0.1, 10.0), "mass of the cart"),
                     value("pole_mass", "kg", 0.1, (0.01, 1.0), "mass of the pole"),
-                    value(
-                        "pole_half_length",
-                        "m",
-                        0.5,
-                        (0.05, 5.0),
-                        "half the pole's length",
-                    ),
+                    value("pole_half_length", "m", 0.5, (0.05, 5.0), "half the pole's length"),
                     value("force", "N", 10.0, (1.0, 100.0), "size of each push"),
                     value("tau", "s", 0.02, (0.002, 0.2), "simulated time of one step"),
                 ],
@@ -118,18 +109,12 @@ impl Dynamics for CartPoleDynamics {
         frame.fill(600, 400, WHITE);
         frame.line((0.0, TRACK_Y_PX), (599.0, TRACK_Y_PX), 2.0, INK);
         let cart_x = 300.0 + state[0] * PIXELS_PER_M;
-        let (left, right) = (
-            (cart_x - 25.0).round() as i64,
-            (cart_x + 25.0).round() as i64,
-        );
+        let (left, right) = ((cart_x - 25.0).round() as i64, (cart_x + 25.0).round() as i64);
         let top = TRACK_Y_PX as i64 - 15;
         frame.rect((left, top), (right, top + 30), INK);
         let axle = (cart_x, TRACK_Y_PX - 8.0);
         let length = 2.0 * self.pole_half_length_m * PIXELS_PER_M;
-        let tip = (
-            axle.0 + length * state[2].sin(),
-            axle.1 - length * state[2].cos(),
-        );
+        let tip = (axle.0 + length * state[2].sin(), axle.1 - length * state[2].cos());
         frame.line(axle, tip, 10.0, [200, 150, 100]);
         frame.disc(axle, 5.0, [130, 130, 205]);
     }
@@ -164,10 +149,7 @@ mod tests {
         assert_eq!((reward, outcome), (1.0, Outcome::Continue));
         let expected = [0.0, 4.0 / 15.0, 0.0, -0.2];
         for (got, want) in state.iter().zip(expected) {
-            assert!(
-                (got - want).abs() < 1e-15,
-                "{state:?}, expected {expected:?}"
-            );
+            assert!((got - want).abs() < 1e-15, "{state:?}, expected {expected:?}");
         }
     }
 
@@ -178,15 +160,7 @@ mod tests {
         let (_, outcome) = dynamics.advance(&mut state, 1.0); // 0 + 0.2 * 90 = 18 m
         let mut obs = [0.0; 4];
         dynamics.observe(&state, &mut obs);
-        assert_eq!(
-            (outcome, state[0], obs[0]),
-            (Outcome::Terminated, 18.0, 4.8)
-        );
-        assert_eq!(
-            CartPoleDynamics::spec()
-                .obs
-                .violations(crate::ObsRef::F32(&obs)),
-            [""; 0]
-        );
+        assert_eq!((outcome, state[0], obs[0]), (Outcome::Terminated, 18.0, 4.8));
+        assert_eq!(CartPoleDynamics::spec().obs.violations(crate::ObsRef::F32(&obs)), [""; 0]);
     }
 }

@@ -30,9 +30,7 @@ pub(super) fn register(registry: &mut Registry) {
     registry.register("CartPole-v1", || Ok(Box::new(CartPole::new())));
     registry.register("Acrobot-v1", || Ok(Box::new(Acrobot::new())));
     registry.register("MountainCar-v0", || Ok(Box::new(MountainCar::new())));
-    registry.register("MountainCarContinuous-v0", || {
-        Ok(Box::new(MountainCarContinuous::new()))
-    });
+    registry.register("MountainCarContinuous-v0", || Ok(Box::new(MountainCarContinuous::new())));
     registry.register("Pendulum-v1", || Ok(Box::new(Pendulum::new())));
 }
 
@@ -96,14 +94,7 @@ impl<D: Dynamics> ClassicEnv<D> {
         let context = spec.context.default_context();
         let dynamics = D::from_context(&context.values);
         let (phase, state) = (Phase::BeforeFirstReset, D::State::default());
-        Self {
-            spec,
-            phase,
-            context,
-            dynamics,
-            state,
-            last_action: None,
-        }
+        Self { spec, phase, context, dynamics, state, last_action: None }
     }
 
     /// The physical state, in the units that its dynamics document.
@@ -123,17 +114,11 @@ impl<D: Dynamics> ClassicEnv<D> {
             Phase::BeforeFirstReset => "before the first reset",
             Phase::Over => "after the end of the episode",
         };
-        Err(EnvError::NeedsReset {
-            env: self.spec.id.clone(),
-            when,
-        })
+        Err(EnvError::NeedsReset { env: self.spec.id.clone(), when })
     }
 
     fn failed(&self, reason: String) -> EnvError {
-        EnvError::Failed {
-            env: self.spec.id.clone(),
-            reason,
-        }
+        EnvError::Failed { env: self.spec.id.clone(), reason }
     }
 }
 
@@ -195,10 +180,7 @@ impl<D: Dynamics> Environment for ClassicEnv<D> {
         self.spec
             .context
             .check(&context)
-            .map_err(|e| EnvError::BadState {
-                env: self.spec.id.clone(),
-                reason: e.to_string(),
-            })?;
+            .map_err(|e| EnvError::BadState { env: self.spec.id.clone(), reason: e.to_string() })?;
         self.dynamics = D::from_context(&context.values);
         (self.phase, self.context, self.state) = (phase, context, state);
         self.last_action = last_action;
@@ -216,11 +198,7 @@ impl<D: Dynamics> Environment for ClassicEnv<D> {
 
 /// [`Outcome::Terminated`] if the task's own rule says so.
 fn terminated_if(rule: bool) -> Outcome {
-    if rule {
-        Outcome::Terminated
-    } else {
-        Outcome::Continue
-    }
+    if rule { Outcome::Terminated } else { Outcome::Continue }
 }
 
 /// Background of every drawing.
@@ -241,30 +219,19 @@ mod tests {
         let step = |env: &mut CartPole, action| env.step(action, ObsMut::F32(&mut [0.0; 4]));
 
         let early = step(&mut env, Action::Discrete(0)).unwrap_err().to_string();
-        assert_eq!(
-            early,
-            "CartPole-v1: step was called before the first reset; call reset first"
-        );
+        assert_eq!(early, "CartPole-v1: step was called before the first reset; call reset first");
         assert!(env.render(&mut RgbFrame::default()).is_err());
 
         env.reset(1, &context, ObsMut::F32(&mut obs)).unwrap();
         let before = env.physics();
         let invalid = step(&mut env, Action::Discrete(2)).unwrap_err();
-        assert!(
-            matches!(invalid, EnvError::InvalidAction { .. }),
-            "{invalid}"
-        );
-        let short = env
-            .step(Action::Discrete(0), ObsMut::F32(&mut [0.0; 3]))
-            .unwrap_err();
+        assert!(matches!(invalid, EnvError::InvalidAction { .. }), "{invalid}");
+        let short = env.step(Action::Discrete(0), ObsMut::F32(&mut [0.0; 3])).unwrap_err();
         assert!(matches!(short, EnvError::BadBuffer { .. }), "{short}");
         assert_eq!(env.physics(), before, "a refused step changes nothing");
 
         env.set_physics([2.5, 0.0, 0.0, 0.0]);
-        assert_eq!(
-            step(&mut env, Action::Discrete(0)).unwrap().outcome,
-            Outcome::Terminated
-        );
+        assert_eq!(step(&mut env, Action::Discrete(0)).unwrap().outcome, Outcome::Terminated);
         let late = step(&mut env, Action::Discrete(0)).unwrap_err().to_string();
         assert_eq!(
             late,
@@ -276,14 +243,10 @@ mod tests {
     fn a_state_that_is_not_finite_is_an_error() {
         let mut env = CartPole::new();
         env.set_physics([0.0, f64::NAN, 0.0, 0.0]);
-        let error = env
-            .step(Action::Discrete(0), ObsMut::F32(&mut [0.0; 4]))
-            .unwrap_err();
+        let error = env.step(Action::Discrete(0), ObsMut::F32(&mut [0.0; 4])).unwrap_err();
         assert!(matches!(error, EnvError::Failed { .. }), "{error}");
         assert!(error.to_string().contains("NaN"), "{error}");
-        let next = env
-            .step(Action::Discrete(0), ObsMut::F32(&mut [0.0; 4]))
-            .unwrap_err();
+        let next = env.step(Action::Discrete(0), ObsMut::F32(&mut [0.0; 4])).unwrap_err();
         assert!(matches!(next, EnvError::NeedsReset { .. }), "{next}");
     }
 
@@ -298,9 +261,7 @@ mod tests {
         other.restore_state(&saved).unwrap();
         let (mut a, mut b) = ([0.0; 3], [0.0; 3]);
         let step_a = env.step(Action::Box(&[1.5]), ObsMut::F32(&mut a)).unwrap();
-        let step_b = other
-            .step(Action::Box(&[1.5]), ObsMut::F32(&mut b))
-            .unwrap();
+        let step_b = other.step(Action::Box(&[1.5]), ObsMut::F32(&mut b)).unwrap();
         assert_eq!((a, step_a), (b, step_b));
 
         // Gravity -1 m/s^2 is below its bound.

@@ -56,10 +56,7 @@ impl Dynamics for MountainCarDynamics {
     }
 
     fn from_context(values: &[f64]) -> Self {
-        Self {
-            valley: Valley::from_context(values),
-            force: values[4],
-        }
+        Self { valley: Valley::from_context(values), force: values[4] }
     }
 
     fn start(&self, rng: &mut Prng) -> [f64; 2] {
@@ -107,28 +104,10 @@ impl Valley {
         let (speeds, goals) = ((0.1 * MAX_SPEED, MAX_SPEED), (0.0, MAX_POSITION));
         ContextSpec {
             values: vec![
-                value(
-                    "gravity",
-                    acceleration,
-                    0.0025,
-                    (0.00025, 0.025),
-                    "pull down the slope",
-                ),
+                value("gravity", acceleration, 0.0025, (0.00025, 0.025), "pull down the slope"),
                 value("max_speed", speed, MAX_SPEED, speeds, "largest speed"),
-                value(
-                    "goal_position",
-                    "1",
-                    goal_position,
-                    goals,
-                    "where the episode ends",
-                ),
-                value(
-                    "goal_velocity",
-                    speed,
-                    0.0,
-                    (0.0, MAX_SPEED),
-                    "least velocity at the goal",
-                ),
+                value("goal_position", "1", goal_position, goals, "where the episode ends"),
+                value("goal_velocity", speed, 0.0, (0.0, MAX_SPEED), "least velocity at the goal"),
                 engine,
             ],
         }
@@ -183,26 +162,15 @@ impl Valley {
             frame.rect((x, y.round() as i64), (x + 1, HEIGHT_PX), HILL);
             frame.disc((x as f64, y), 1.5, INK);
         }
-        let (foot, top) = (
-            place(self.goal_position, 0.0),
-            place(self.goal_position, 50.0),
-        );
+        let (foot, top) = (place(self.goal_position, 0.0), place(self.goal_position, 50.0));
         frame.line(foot, top, 2.0, INK);
-        frame.line(
-            (top.0, top.1 + 5.0),
-            (top.0 + 20.0, top.1 + 5.0),
-            10.0,
-            [215, 190, 0],
-        );
+        frame.line((top.0, top.1 + 5.0), (top.0 + 20.0, top.1 + 5.0), 10.0, [215, 190, 0]);
         // The car stands on the slope: its axis follows the tangent.
         let slope = (1.35 * (3.0 * state[0]).cos()).atan();
         let center = place(state[0], 16.0);
         let along = |px: f64, lift: f64| {
             let (sin, cos) = slope.sin_cos();
-            (
-                center.0 + px * cos - lift * sin,
-                center.1 - px * sin - lift * cos,
-            )
+            (center.0 + px * cos - lift * sin, center.1 - px * sin - lift * cos)
         };
         frame.line(along(-14.0, 0.0), along(14.0, 0.0), 16.0, [60, 90, 160]);
         for wheel in [-10.0, 10.0] {

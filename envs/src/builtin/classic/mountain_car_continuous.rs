@@ -47,20 +47,14 @@ impl Dynamics for MountainCarContinuousDynamics {
         EnvSpec {
             id: "MountainCarContinuous-v0".to_owned(),
             obs: Valley::obs(),
-            action: ActionSpace::Box {
-                low: vec![-1.0],
-                high: vec![1.0],
-            },
+            action: ActionSpace::Box { low: vec![-1.0], high: vec![1.0] },
             context: Valley::context(0.45, power),
             time_limit_env_steps: Some(999),
         }
     }
 
     fn from_context(values: &[f64]) -> Self {
-        Self {
-            valley: Valley::from_context(values),
-            power: values[4],
-        }
+        Self { valley: Valley::from_context(values), power: values[4] }
     }
 
     fn start(&self, rng: &mut Prng) -> [f64; 2] {
@@ -71,11 +65,7 @@ impl Dynamics for MountainCarContinuousDynamics {
         self.valley.roll(state, action * self.power);
         let outcome = self.valley.outcome(state);
         *state = rounded(*state);
-        let bonus = if outcome == Outcome::Terminated {
-            GOAL_REWARD
-        } else {
-            0.0
-        };
+        let bonus = if outcome == Outcome::Terminated { GOAL_REWARD } else { 0.0 };
         (bonus - PUSH_PRICE * action.powi(2), outcome)
     }
 
@@ -101,18 +91,14 @@ mod tests {
     /// 0.1 * 0.25 = 0.025. The goal is set at 0.04, so the same step earns 100 more.
     #[test]
     fn one_step_by_hand() {
-        for (goal, reward, outcome) in [
-            (0.45, -0.025, Outcome::Continue),
-            (0.04, 99.975, Outcome::Terminated),
-        ] {
+        for (goal, reward, outcome) in
+            [(0.45, -0.025, Outcome::Continue), (0.04, 99.975, Outcome::Terminated)]
+        {
             let values = [0.004, 0.07, goal, 0.0, 0.002];
             let dynamics = MountainCarContinuousDynamics::from_context(&values);
             let mut state = [0.0, 0.05];
             let got = dynamics.advance(&mut state, 0.5);
-            assert!(
-                (got.0 - reward).abs() < 1e-12 && got.1 == outcome,
-                "{got:?}"
-            );
+            assert!((got.0 - reward).abs() < 1e-12 && got.1 == outcome, "{got:?}");
             assert_eq!(state, [f64::from(0.047_f32); 2]);
         }
     }

@@ -60,13 +60,7 @@ impl Dynamics for PendulumDynamics {
                     value("mass", "kg", 1.0, (0.1, 10.0), "mass of the rod"),
                     value("length", "m", 1.0, (0.1, 10.0), "length of the rod"),
                     value("dt", "s", 0.05, (0.005, 0.5), "simulated time of one step"),
-                    value(
-                        "max_speed",
-                        "rad/s",
-                        MAX_SPEED_RAD_S,
-                        speeds,
-                        "largest angular speed",
-                    ),
+                    value("max_speed", "rad/s", MAX_SPEED_RAD_S, speeds, "largest angular speed"),
                 ],
             },
             time_limit_env_steps: Some(200),
@@ -84,10 +78,7 @@ impl Dynamics for PendulumDynamics {
     }
 
     fn start(&self, rng: &mut Prng) -> [f64; 2] {
-        [
-            rng.random_range(-PI..PI),
-            rng.random_range(-START_SPEED_RAD_S..START_SPEED_RAD_S),
-        ]
+        [rng.random_range(-PI..PI), rng.random_range(-START_SPEED_RAD_S..START_SPEED_RAD_S)]
     }
 
     fn advance(&self, state: &mut [f64; 2], torque: f64) -> (f64, Outcome) {
@@ -118,10 +109,7 @@ impl Dynamics for PendulumDynamics {
         frame.fill(500, 500, WHITE);
         let pivot = (MIDDLE, MIDDLE);
         // A positive angle turns to the left, as positive torques turn counter-clockwise.
-        let tip = (
-            MIDDLE - rod_px * state[0].sin(),
-            MIDDLE - rod_px * state[0].cos(),
-        );
+        let tip = (MIDDLE - rod_px * state[0].sin(), MIDDLE - rod_px * state[0].cos());
         frame.line(pivot, tip, 23.0, ROD);
         frame.disc(pivot, 6.0, INK);
         draw_torque(last_action.unwrap_or(0.0), pivot, frame);
@@ -135,20 +123,12 @@ fn draw_torque(torque: f64, pivot: (f64, f64), frame: &mut RgbFrame) {
     const SEGMENTS: u32 = 40;
     let place = |angle: f64, radius: f64| {
         // Angles are counter-clockwise from the bottom, and rows of the frame grow downwards.
-        (
-            pivot.0 + radius * angle.sin(),
-            pivot.1 + radius * angle.cos(),
-        )
+        (pivot.0 + radius * angle.sin(), pivot.1 + radius * angle.cos())
     };
     let sweep = 1.5 * PI * torque / MAX_TORQUE;
     let along = |part: u32| sweep * f64::from(part) / f64::from(SEGMENTS);
     for part in 0..SEGMENTS {
-        frame.line(
-            place(along(part), RADIUS_PX),
-            place(along(part + 1), RADIUS_PX),
-            4.0,
-            ARROW,
-        );
+        frame.line(place(along(part), RADIUS_PX), place(along(part + 1), RADIUS_PX), 4.0, ARROW);
     }
     if sweep.abs() < 0.05 {
         return; // too short for a head
@@ -173,15 +153,9 @@ mod tests {
         for turn in [0.0, 2.0 * PI, -2.0 * PI] {
             let mut state = [FRAC_PI_2 + turn, 1.0];
             let (reward, outcome) = dynamics.advance(&mut state, 1.0);
-            assert!(
-                (reward + PI.powi(2) / 4.0 + 0.101).abs() < 1e-12,
-                "{reward}"
-            );
+            assert!((reward + PI.powi(2) / 4.0 + 0.101).abs() < 1e-12, "{reward}");
             assert_eq!(outcome, Outcome::Continue);
-            assert!(
-                (state[0] - FRAC_PI_2 - turn - 0.4).abs() < 1e-12,
-                "{state:?}"
-            );
+            assert!((state[0] - FRAC_PI_2 - turn - 0.4).abs() < 1e-12, "{state:?}");
             assert!((state[1] - 4.0).abs() < 1e-12, "{state:?}");
         }
     }
