@@ -17,6 +17,8 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("no libtorch in {}: run `make setup`", home.display()).into());
     }
     println!("cargo::rustc-link-arg=-Wl,-rpath,{}", libraries.display());
+    // Where the runtime looks for the CUDA half of libtorch.
+    println!("cargo::rustc-env=CONTRAIL_LIBTORCH={}", home.display());
     // Documentation tests take no linker arguments, but Cargo lets them load libraries from
     // search folders below `target/`.
     let search = Path::new(&env::var("OUT_DIR")?).join("libtorch");

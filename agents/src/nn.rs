@@ -17,7 +17,6 @@ pub enum Noise<'a> {
 }
 
 /// Observations as a float tensor `[B, obs...]` on `device`, divided by the spec's scale.
-#[must_use]
 pub fn obs_tensor(obs: &ObsBatch, spec: &ObsSpec, device: Device) -> Tensor {
     let flat = match obs {
         ObsBatch::F32(v) => Tensor::from_slice(v),
@@ -30,7 +29,6 @@ pub fn obs_tensor(obs: &ObsBatch, spec: &ObsSpec, device: Device) -> Tensor {
 }
 
 /// A row of standard normal numbers on `device`, `[len]`.
-#[must_use]
 pub fn normal(rng: &mut dyn Rng, len: i64, device: Device) -> Tensor {
     let values: Vec<f32> = (0..len).map(|_| StandardNormal.sample(rng)).collect();
     Tensor::from_slice(&values).to_device(device)
@@ -295,7 +293,6 @@ impl Encoder {
     }
 
     /// x: `[B, obs...]` -> `[B, features]`.
-    #[must_use]
     pub fn forward(&self, params: &Params, x: &Tensor) -> Tensor {
         match &self.layers {
             EncoderLayers::Flatten => x.flatten(1, -1),

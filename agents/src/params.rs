@@ -130,19 +130,16 @@ impl Params {
     }
 
     /// One parameter.
-    #[must_use]
     pub fn get(&self, id: ParamId) -> &Tensor {
         &self.views[id.0]
     }
 
     /// All parameters, in the order of the layout.
-    #[must_use]
     pub fn views(&self) -> &[Tensor] {
         &self.views
     }
 
     /// The flat tensor `[P]` behind all of them; writing to it writes the parameters.
-    #[must_use]
     pub fn flat(&self) -> &Tensor {
         &self.flat
     }

@@ -150,7 +150,7 @@ pub struct EvaluateArgs {
     pub seed: Option<u64>,
 
     /// Which checkpoint: best, latest, or the env steps at which it was taken.
-    #[arg(long, value_name = "best|latest|ENV_STEPS", default_value = "latest")]
+    #[arg(long, value_name = "best|latest|ENV_STEPS", default_value = "best")]
     pub checkpoint: CheckpointChoice,
 
     /// Print one JSON object on stdout.

@@ -1,8 +1,8 @@
 //! `contrail evaluate`.
 
-use super::{EvaluateArgs, Exit, UsageError, print, print_json};
+use super::{EvaluateArgs, Exit, print, print_json};
 use crate::config;
-use crate::run::{self, CONFIG_FILE};
+use crate::run::{self, CONFIG_FILE, UserError};
 use anyhow::Result;
 use contrail_envs::{Registry, SeedStream};
 
@@ -10,10 +10,9 @@ pub(super) fn run(args: &EvaluateArgs, registry: &Registry) -> Result<Exit> {
     let file = args.run_dir.join(CONFIG_FILE);
     if !file.exists() {
         let text = format!("{} holds no run: there is no {CONFIG_FILE}", args.run_dir.display());
-        return Err(UsageError(text).into());
+        return Err(UserError(text).into());
     }
     let config = config::load(Some(&file), &config::Overrides::default())?;
-    tch::set_num_threads(i32::try_from(config.run.torch_threads).unwrap_or(i32::MAX));
     let policy = run::load_policy(&args.run_dir, args.checkpoint)?;
     let episodes = args.episodes.unwrap_or(config.evaluation.final_episodes).max(1) as usize;
     let seeds = match args.seed {

@@ -10,6 +10,7 @@ pub use args::{
 };
 
 use crate::config::ConfigError;
+use crate::run::UserError;
 use anyhow::Result;
 use clap::Parser;
 use contrail_envs::{EnvError, Registry};
@@ -29,11 +30,6 @@ pub enum Exit {
     /// Interrupted; what was done is saved.
     Interrupted = 130,
 }
-
-/// Bad usage that only shows when the command runs.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct UsageError(pub String);
 
 /// Runs the command line with the environments of `registry`, and returns the exit code. A program
 /// with environments of its own is three lines: a registry, `register`, and this.
@@ -60,7 +56,7 @@ pub fn main_with(registry: &Registry) -> ExitCode {
 fn is_usage(error: &anyhow::Error) -> bool {
     let env_choice =
         error.downcast_ref::<EnvError>().is_some_and(|e| matches!(e, EnvError::BadOption(_)));
-    env_choice || error.is::<ConfigError>() || error.is::<UsageError>()
+    env_choice || error.is::<ConfigError>() || error.is::<UserError>()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

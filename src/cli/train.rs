@@ -1,12 +1,13 @@
 //! `contrail train`.
 
-use super::{Exit, TrainArgs, UsageError, print, print_json};
+use super::{Exit, TrainArgs, print, print_json};
 use crate::config::{self, Config, Overrides};
 use crate::log::METRICS_FILE;
-use crate::run::{self, CONFIG_FILE, RunEnd, Summary, TrainOptions};
+use crate::run::{self, CONFIG_FILE, RunEnd, Summary, TrainOptions, UserError};
 use anyhow::{Context as _, Result};
 use contrail_envs::Registry;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,10 +17,12 @@ pub(super) fn run(args: &TrainArgs, registry: &Registry) -> Result<Exit> {
     let config = load_config(args)?;
     let run_dir = args.run_dir.clone().unwrap_or_else(|| default_run_dir(&config));
     // Everything that can be refused is refused before the first file is written.
-    run::Spaces::of(&config, registry)?;
-    run::resolve_device(config.run.device)?;
+    let memory = run::preflight(&config, registry)?;
     claim(&run_dir, args)?;
-    tch::set_num_threads(i32::try_from(config.run.torch_threads).unwrap_or(i32::MAX));
+    if !args.quiet {
+        // Nowhere to report that standard error is closed.
+        let _ = writeln!(std::io::stderr(), "run folder: {}\n{memory}", run_dir.display());
+    }
     let stop = Arc::new(AtomicBool::new(false));
     handle_interrupts(&stop)?;
     let options = TrainOptions {
@@ -50,7 +53,7 @@ fn load_config(args: &TrainArgs) -> Result<Config> {
                     "there is no run to resume in {}: it holds no {CONFIG_FILE}",
                     run_dir.display()
                 );
-                return Err(UsageError(text).into());
+                return Err(UserError(text).into());
             }
             let overrides: Overrides = args.source.overrides();
             Ok(config::load(Some(&file), &overrides)?)
@@ -83,7 +86,7 @@ fn claim(run_dir: &Path, args: &TrainArgs) -> Result<()> {
         let text = format!(
             "{dir} already holds a run: add --resume to continue it, or --overwrite to start over"
         );
-        return Err(UsageError(text).into());
+        return Err(UserError(text).into());
     }
     empty(run_dir).with_context(|| format!("cannot empty {dir}"))
 }

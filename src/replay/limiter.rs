@@ -171,6 +171,15 @@ mod tests {
     }
 
     #[test]
+    fn a_large_buffer_does_not_start_early() {
+        let mut limiter = RateLimiter::new(2.0, 10, 1000.0, 4).unwrap();
+        limiter.record_insert(9);
+        assert!(!limiter.can_sample(4)); // due is -2, and 4 <= -2 + 1000
+        limiter.record_insert(1);
+        assert!(limiter.can_sample(4));
+    }
+
+    #[test]
     fn updates_owed_by_hand() {
         let cases = [
             // samples per insert, batch, inserted beyond the minimum, updates in all

@@ -124,7 +124,6 @@ impl Replay {
             self.inserted += 1;
             if row.ends_trajectory {
                 self.arrive(stream, block.final_obs.row(ended, obs_len));
-                self.streams[stream].push_final();
                 ended += 1;
             }
         }

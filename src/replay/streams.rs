@@ -12,12 +12,14 @@ pub(super) struct Waiting {
     target: u64,
 }
 
-/// One environment's sequence of observations, final ones included.
+/// One environment's sequence of transitions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Stream {
-    /// Observations that arrived so far: the position of the next one.
+    /// Position of the next observation: the number of transitions so far. The final observation
+    /// of an episode shares its position with the first of the next, which is unambiguous because
+    /// nothing waits across the two.
     position: u64,
-    /// Span of the newest transition; 0 at the start of an episode.
+    /// Span of the newest transition, 1 at the end of an episode; 0 after a break.
     last_span: u32,
     /// Oldest first, so in the order of their targets; at most n of them.
     waiting: VecDeque<Waiting>,
@@ -58,12 +60,6 @@ impl Stream {
     pub(super) fn push_transition(&mut self, id: u64, span: u32) {
         self.waiting.push_back(Waiting { id, target: self.position + u64::from(span) });
         self.last_span = span;
-        self.position += 1;
-    }
-
-    /// Counts the final observation of an episode.
-    pub(super) fn push_final(&mut self) {
-        self.last_span = 0;
         self.position += 1;
     }
 

@@ -1,43 +1,62 @@
 //! The memory that a run needs, computed before it starts.
 
-use super::Spaces;
-use super::build;
+use super::{Spaces, UserError, build};
 use crate::config::Config;
-use anyhow::{Result, bail};
-use std::io::Write as _;
+use anyhow::Result;
+use std::fmt;
 
-/// libtorch's own code and arenas, measured as resident size of an idle process with a loaded
-/// network (about 180 MB), with room for the temporaries of an update.
+/// libtorch's code and arenas, networks and the temporaries of an update, beside the replay.
+/// Measured as resident size of training processes: see `docs/results.md`.
 const LIBTORCH_BYTES: u64 = 300_000_000;
 
-/// Prints what the run needs, and refuses it if the machine has less.
+/// What a run will take, and what there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryPlan {
+    /// Slots of the replay.
+    pub capacity_transitions: usize,
+    /// The replay, allocated whole at the start.
+    pub replay_bytes: u64,
+    /// Everything else.
+    pub libtorch_bytes: u64,
+    /// What the system, or this process's control group, still has.
+    pub available_bytes: u64,
+}
+
+impl fmt::Display for MemoryPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "memory: {} for {} transitions, {} for libtorch and networks; {} available",
+            text(self.replay_bytes),
+            self.capacity_transitions,
+            text(self.libtorch_bytes),
+            text(self.available_bytes),
+        )
+    }
+}
+
+/// Computes what the run needs, and refuses it if the machine has less.
 ///
 /// # Errors
-/// A sentence with both numbers.
-pub(super) fn check(config: &Config, spaces: &Spaces, quiet: bool) -> Result<()> {
-    let replay = build::replay_config(config, spaces).memory_bytes();
-    let needed = replay.saturating_add(LIBTORCH_BYTES);
-    let available = available_bytes();
-    if !quiet {
-        // Nowhere to report that standard error is closed.
-        let _ = writeln!(
-            std::io::stderr(),
-            "memory: {} for the replay ({} transitions), {} for libtorch and networks; {} available",
-            gigabytes(replay),
-            config.replay.capacity_transitions,
-            gigabytes(LIBTORCH_BYTES),
-            gigabytes(available),
-        );
+/// [`UserError`], a sentence with both numbers.
+pub(super) fn check(config: &Config, spaces: &Spaces) -> Result<MemoryPlan> {
+    let plan = MemoryPlan {
+        capacity_transitions: config.replay.capacity_transitions,
+        replay_bytes: build::replay_config(config, spaces).memory_bytes(),
+        libtorch_bytes: LIBTORCH_BYTES,
+        available_bytes: available_bytes(),
+    };
+    let needed = plan.replay_bytes.saturating_add(plan.libtorch_bytes);
+    if needed <= plan.available_bytes {
+        return Ok(plan);
     }
-    if needed > available {
-        bail!(
-            "this run needs {} of memory and {} are available: lower replay.capacity_transitions, now {}",
-            gigabytes(needed),
-            gigabytes(available),
-            config.replay.capacity_transitions
-        );
-    }
-    Ok(())
+    let text = format!(
+        "this run needs {} of memory and {} are available: lower replay.capacity_transitions, now {}",
+        text(needed),
+        text(plan.available_bytes),
+        plan.capacity_transitions
+    );
+    Err(UserError(text).into())
 }
 
 /// Bytes that a process may still take: what the system has, or the control group if that is less.
@@ -51,6 +70,10 @@ fn available_bytes() -> u64 {
     }
 }
 
-fn gigabytes(bytes: u64) -> String {
-    format!("{:.2} GB", bytes as f64 / 1e9)
+fn text(bytes: u64) -> String {
+    if bytes < 1_000_000_000 {
+        format!("{:.1} MB", bytes as f64 / 1e6)
+    } else {
+        format!("{:.2} GB", bytes as f64 / 1e9)
+    }
 }

@@ -14,7 +14,7 @@ mod summary;
 mod threaded;
 
 pub use build::{Spaces, make_env};
-pub use device::resolve as resolve_device;
+pub use memory::MemoryPlan;
 pub(crate) use save::{CONFIG_FILE, RUN_FILES};
 pub use save::{LoadedPolicy, load_policy};
 pub use summary::{EvaluationSummary, RunEnd, Summary};
@@ -32,13 +32,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Something the user asked for that cannot be, found before anything was written.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UserError(pub String);
+
 /// What `train` was asked to do beside the config.
 pub struct TrainOptions<'a> {
     /// The run folder.
     pub run_dir: PathBuf,
     /// Whether to continue the run in that folder.
     pub resume: bool,
-    /// Whether to print the plan and a live line.
+    /// Whether to show no live line.
     pub quiet: bool,
     /// Set from outside (Ctrl-C) to end the run after the current step.
     pub stop: &'a AtomicBool,
@@ -64,8 +69,6 @@ struct Ledger {
     /// Evaluations done or under way; numbers their seeds.
     evaluations: u64,
     best: Option<Best>,
-    /// Whether the policy at `counters` still has to be evaluated.
-    evaluation_due: bool,
 }
 
 /// The best evaluation so far.
@@ -83,15 +86,30 @@ struct EvaluationJob {
     seeds: SeedStream,
 }
 
+/// Refuses a run that cannot work here: environment against algorithm, device, memory. Writes
+/// nothing.
+///
+/// # Errors
+/// A sentence that says what does not fit, and what would.
+pub fn preflight(config: &Config, registry: &Registry) -> Result<MemoryPlan> {
+    let spaces = Spaces::of(config, registry)?;
+    device::resolve(config.run.device)?;
+    memory::check(config, &spaces)
+}
+
 /// Trains as `config` says, and returns what came of it.
 ///
 /// # Errors
 /// If the run folder cannot be used, memory does not suffice, or a role fails; what was saved
 /// before stays.
 pub fn train(config: &Config, registry: &Registry, options: &TrainOptions<'_>) -> Result<Summary> {
+    preflight(config, registry)?;
     let mut run = Run::open(config, registry, options)?;
     while run.ledger.counters.env_steps < config.run.env_steps && !run.stopped() {
-        run.segment()?;
+        if let Err(error) = run.segment() {
+            run.recorder.fail(&error)?;
+            return Err(error);
+        }
     }
     run.finish()
 }
@@ -112,6 +130,7 @@ pub fn evaluate(
     policy: &LoadedPolicy,
     (episodes, seeds): (usize, SeedStream),
 ) -> Result<EvaluationSummary> {
+    set_torch_threads(config);
     let spaces = Spaces::of(config, registry)?;
     let (mut evaluator, normalizer) =
         build::lone_evaluator(config, registry, &spaces, policy.params.len())?;
@@ -129,6 +148,8 @@ struct Run<'a> {
     seeds: SeedStream,
     roles: Roles,
     ledger: Ledger,
+    /// Whether the policy at the last boundary still has to be evaluated.
+    evaluation_due: bool,
     recorder: Recorder,
     store: save::RunStore,
 }
@@ -139,8 +160,8 @@ impl<'a> Run<'a> {
         registry: &Registry,
         options: &'a TrainOptions<'a>,
     ) -> Result<Self> {
+        set_torch_threads(config);
         let spaces = Spaces::of(config, registry)?;
-        memory::check(config, &spaces, options.quiet)?;
         let seeds = SeedStream::root(config.run.seed);
         let mut roles = build::roles(config, registry, &spaces, seeds)?;
         let mut store = save::RunStore::open(&options.run_dir, config)?;
@@ -152,7 +173,7 @@ impl<'a> Run<'a> {
         let resume_at = options.resume.then_some(ledger.counters.env_steps);
         let recorder =
             Recorder::open(config, options, resume_at, (ledger.counters, recorder_state))?;
-        Ok(Self { config, options, seeds, roles, ledger, recorder, store })
+        Ok(Self { config, options, seeds, roles, ledger, evaluation_due: false, recorder, store })
     }
 
     fn stopped(&self) -> bool {
@@ -181,11 +202,22 @@ impl<'a> Run<'a> {
         }
         let at = self.ledger.counters.env_steps;
         let finished = at >= self.config.run.env_steps;
-        self.ledger.evaluation_due = passed(at, self.config.evaluation.period_env_steps, until)
+        self.evaluation_due = passed(at, self.config.evaluation.period_env_steps, until)
             && self.config.evaluation.episodes > 0;
         let save_due = passed(at, self.config.checkpoint.period_env_steps, until);
         if save_due || finished || self.stopped() {
+            // A checkpoint leaves nothing open, so an evaluation that is due does not wait for
+            // the next segment.
+            self.evaluate_now()?;
             self.save()?;
+        }
+        Ok(())
+    }
+
+    fn evaluate_now(&mut self) -> Result<()> {
+        if let Some(job) = self.evaluation_job()? {
+            let evaluation = self.roles.evaluator.evaluate(&job.snapshot.params, job.episodes, job.seeds)?;
+            self.evaluated(&job, &evaluation)?;
         }
         Ok(())
     }
@@ -200,7 +232,7 @@ impl<'a> Run<'a> {
     }
 
     fn evaluation_job(&mut self) -> Result<Option<EvaluationJob>> {
-        if !std::mem::take(&mut self.ledger.evaluation_due) {
+        if !std::mem::take(&mut self.evaluation_due) {
             return Ok(None);
         }
         self.refresh_evaluator()?;
@@ -252,12 +284,6 @@ impl<'a> Run<'a> {
         let episodes = self.config.evaluation.final_episodes as usize;
         let (mut last, mut best) = (None, None);
         if episodes > 0 && !interrupted {
-            self.ledger.counters = self.recorder.counters();
-            if let Some(job) = self.evaluation_job()? {
-                let evaluation =
-                    self.roles.evaluator.evaluate(&job.snapshot.params, job.episodes, job.seeds)?;
-                self.evaluated(&job, &evaluation)?;
-            }
             self.refresh_evaluator()?;
             // Neither seeds of training nor those that the best policy was chosen on.
             let seeds = final_evaluation_seeds(self.config);
@@ -279,6 +305,11 @@ impl<'a> Run<'a> {
         self.store.write_result(&summary)?;
         Ok(summary)
     }
+}
+
+/// libtorch would take every core for each operation, and all workers together many times that.
+fn set_torch_threads(config: &Config) {
+    tch::set_num_threads(i32::try_from(config.run.torch_threads).unwrap_or(i32::MAX));
 }
 
 /// Whether `at` reached a boundary of `period`; `until` is where the segment was to end.

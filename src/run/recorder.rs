@@ -9,6 +9,7 @@ use crate::roles::{ActReport, EpisodeEnd, Evaluation, Exploration, LearnReport};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 /// Episodes behind `rollout/ep_rew_mean`, as in Stable-Baselines3.
@@ -178,8 +179,12 @@ impl Recorder {
         for (name, values) in std::mem::take(&mut self.histograms) {
             self.log.histogram(name, self.counters, &values)?;
         }
-        if let (Some(warning), Some(progress)) = (self.log.take_warning(), &self.progress) {
-            progress.warn(&warning);
+        if let Some(warning) = self.log.take_warning() {
+            match &self.progress {
+                Some(progress) => progress.warn(&warning),
+                // Nowhere to report that standard error is closed.
+                None => drop(writeln!(std::io::stderr(), "warning: {warning}")),
+            }
         }
         self.state.next_row_env_steps =
             (self.counters.env_steps / self.period_env_steps + 1) * self.period_env_steps;
@@ -261,6 +266,13 @@ impl Recorder {
 
     pub(super) fn flush(&mut self) -> Result<()> {
         Ok(self.log.flush()?)
+    }
+
+    /// Notes why the run failed. What was logged before stays.
+    pub(super) fn fail(&mut self, error: &anyhow::Error) -> Result<()> {
+        self.progress = None;
+        self.log.event("failed", self.counters, &[("reason", format!("{error:#}").into())])?;
+        self.flush()
     }
 
     /// Ends the logs and sums up the run.

@@ -15,7 +15,6 @@ use tch::{Kind, Tensor};
 ///
 /// # Differs
 /// Written as one triangular kernel instead of the paper's loop over atoms; the values are equal.
-#[must_use]
 pub fn project_categorical(probs: &Tensor, td_support: &Tensor, support: &Tensor) -> Tensor {
     let atoms = support.size()[0];
     assert_shape("td_support", td_support, &probs.size());
@@ -39,7 +38,6 @@ pub fn project_categorical(probs: &Tensor, td_support: &Tensor, support: &Tensor
 ///
 /// # Differs
 /// None. It exceeds the KL divergence by the target's entropy, which has no gradient.
-#[must_use]
 pub fn categorical_cross_entropy(logits: &Tensor, target_probs: &Tensor) -> Tensor {
     assert_shape("target_probs", target_probs, &logits.size());
     -(target_probs * logits.log_softmax(-1, Kind::Float)).sum_dim_intlist(
@@ -59,7 +57,6 @@ pub fn categorical_cross_entropy(logits: &Tensor, target_probs: &Tensor) -> Tens
 ///
 /// # Differs
 /// None.
-#[must_use]
 pub fn quantile_huber(quantiles: &Tensor, targets: &Tensor) -> Tensor {
     assert_shape("targets", targets, &quantiles.size());
     let count = quantiles.size()[1];

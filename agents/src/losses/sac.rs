@@ -16,7 +16,6 @@ use tch::{Kind, Tensor};
 /// The stable form of the correction, with no epsilon. The density is that of the action in
 /// [-1, 1]; the constant log of the environment's range is left out, so the entropy target means
 /// the same in every environment.
-#[must_use]
 pub fn gaussian_tanh_log_prob(mean: &Tensor, log_std: &Tensor, pre_tanh: &Tensor) -> Tensor {
     assert_shape("log_std", log_std, &mean.size());
     assert_shape("pre_tanh", pre_tanh, &mean.size());
@@ -38,7 +37,6 @@ pub fn gaussian_tanh_log_prob(mean: &Tensor, log_std: &Tensor, pre_tanh: &Tensor
 ///
 /// # Differs
 /// With n > 1 the entropy terms of the steps in between are left out.
-#[must_use]
 pub fn soft_td_target(
     reward_and_discount: (&Tensor, &Tensor),
     (q1, q2): (&Tensor, &Tensor),

@@ -14,7 +14,6 @@ use tch::{Kind, Tensor};
 ///
 /// # Differs
 /// None.
-#[must_use]
 pub fn td_target(n_step_return: &Tensor, discount: &Tensor, bootstrap_value: &Tensor) -> Tensor {
     let size = n_step_return.size();
     assert_shape("discount", discount, &size);
@@ -32,7 +31,6 @@ pub fn td_target(n_step_return: &Tensor, discount: &Tensor, bootstrap_value: &Te
 ///
 /// # Differs
 /// None.
-#[must_use]
 pub fn huber(q: &Tensor, td_target: &Tensor) -> Tensor {
     assert_shape("td_target", td_target, &q.size());
     let magnitude = (td_target - q).abs();

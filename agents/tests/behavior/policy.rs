@@ -79,7 +79,7 @@ fn exploration_is_uniform_with_probability_epsilon() {
 fn noisy_networks_explore_by_noise_and_are_greedy_without() {
     let config = DqnConfig { noisy: true, ..DqnConfig::default() };
     let mut policy = dqn(&hidden(&[8]), &config, 1).policy();
-    let obs = [0.1, 0.0, -0.1, 0.0].repeat(1);
+    let obs = [0.1, 0.0, -0.1, 0.0];
     let mut chosen = |mode| {
         (0..50).map(|seed| discrete(&mut *policy, &obs, mode, seed)[0]).collect::<Vec<i64>>()
     };

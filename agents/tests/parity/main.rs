@@ -4,6 +4,8 @@
 //! Stored values lie in `tests/golden`; `make_golden.py` there made them and says how. All are
 //! f32 here. `GOLDEN_ERRORS=1 cargo test ... -- --nocapture` shows how close each comparison is.
 
+#![allow(clippy::unwrap_used)] // a test panics when it fails
+
 mod adam;
 mod dqn;
 mod finite_differences;
