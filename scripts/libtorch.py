@@ -31,7 +31,7 @@ PYTHON = "3.11"  # picks a wheel; any would do, because nothing of Python in it 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".libtorch"
 DOWNLOADS = HOME / "downloads"
-BUILD_MB = 2000  # what target/ takes after `make test`
+BUILD_MB = 3000  # what target/ takes after `make test`
 GLIBC = platform.libc_ver()[0] == "glibc"
 
 

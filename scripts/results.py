@@ -36,13 +36,13 @@ def folder(task, seed):
     return RUNS / task / f"seed_{seed}"
 
 
-def train(task, seed):
+def train(binary, task, seed):
     """Trains one seed; returns a line that says what came of it."""
     config, _, episodes, _, _ = TASKS[task]
     run_dir = folder(task, seed)
     if (run_dir / "result.json").exists() and result(task, seed)["end"] == "finished":
         return f"{task} seed {seed}: done before"
-    command = [str(BINARY), "train", "--mode", "serial", "--device", "cpu", "--run-dir", str(run_dir), "--quiet"]
+    command = [str(binary), "train", "--mode", "serial", "--device", "cpu", "--run-dir", str(run_dir), "--quiet"]
     if (run_dir / "config.toml").exists():
         command += ["--resume"]
     else:
@@ -58,10 +58,10 @@ def result(task, seed):
     return json.loads((folder(task, seed) / "result.json").read_text())
 
 
-def run(tasks, seeds, jobs):
+def run(binary, tasks, seeds, jobs):
     work = [(task, seed) for task in tasks for seed in (seeds or TASKS[task][1])]
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for line in pool.map(lambda item: train(*item), work):
+        for line in pool.map(lambda item: train(binary, *item), work):
             print(line, flush=True)
 
 
@@ -91,14 +91,15 @@ def main():
     parser.add_argument("command", choices=["run", "table"])
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
     parser.add_argument("--seeds", nargs="+", type=int, help="other seeds than those of the tables")
+    parser.add_argument("--binary", type=pathlib.Path, default=BINARY, help="the contrail to use")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
     args = parser.parse_args()
     if args.command == "table":
         table(args.tasks)
-    elif not BINARY.exists():
-        sys.exit(f"{BINARY.relative_to(ROOT)} does not exist: run `cargo build --release` first")
+    elif not args.binary.exists():
+        sys.exit(f"{args.binary} does not exist: run `cargo build --release` first")
     else:
-        run(args.tasks, args.seeds, args.jobs)
+        run(args.binary.resolve(), args.tasks, args.seeds, args.jobs)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ pub enum Command {
     Train(Box<TrainArgs>),
     /// Measure a trained agent.
     Evaluate(EvaluateArgs),
+    /// Play one episode of a trained agent into an animated PNG.
+    Record(RecordArgs),
     /// List environments, or describe one.
     Envs(EnvsArgs),
     /// Print the effective config, and check it.
@@ -156,6 +158,35 @@ pub struct EvaluateArgs {
     /// Print one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `contrail record`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  contrail record runs/my_run --out episode.png --every 4")]
+pub struct RecordArgs {
+    /// Folder of a run.
+    #[arg(value_name = "RUN_DIR")]
+    pub run_dir: PathBuf,
+
+    /// Picture to write: animated PNG, which browsers play.
+    #[arg(long, value_name = "FILE", default_value = "episode.png")]
+    pub out: PathBuf,
+
+    /// Env steps from one picture to the next.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub every: u32,
+
+    /// Most pictures; the episode is played on without.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub pictures: u32,
+
+    /// Root of every random number of the episode [default: that of the run's final evaluation].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Which checkpoint: best, latest, or the env steps at which it was taken.
+    #[arg(long, value_name = "best|latest|ENV_STEPS", default_value = "best")]
+    pub checkpoint: CheckpointChoice,
 }
 
 /// `contrail envs`.

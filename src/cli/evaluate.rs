@@ -1,38 +1,57 @@
 //! `contrail evaluate`.
 
-use super::{EvaluateArgs, Exit, print, print_json};
-use crate::config;
-use crate::run::{self, CONFIG_FILE, UserError};
+use super::{CheckpointChoice, EvaluateArgs, Exit, print, print_json};
+use crate::config::{self, Config};
+use crate::run::{self, CONFIG_FILE, LoadedPolicy, UserError};
 use anyhow::Result;
 use contrail_envs::{Registry, SeedStream};
+use std::path::Path;
 
-pub(super) fn run(args: &EvaluateArgs, registry: &Registry) -> Result<Exit> {
-    let file = args.run_dir.join(CONFIG_FILE);
+/// A trained policy with what it was trained under, and seeds to try it on.
+pub(super) struct Trained {
+    pub(super) config: Config,
+    pub(super) policy: LoadedPolicy,
+    pub(super) seeds: SeedStream,
+}
+
+/// Reads a policy from `run_dir`. Without a seed, the seeds are those of the run's final
+/// evaluation.
+pub(super) fn load(
+    run_dir: &Path,
+    checkpoint: CheckpointChoice,
+    seed: Option<u64>,
+) -> Result<Trained> {
+    let file = run_dir.join(CONFIG_FILE);
     if !file.exists() {
-        let text = format!("{} holds no run: there is no {CONFIG_FILE}", args.run_dir.display());
+        let text = format!("{} holds no run: there is no {CONFIG_FILE}", run_dir.display());
         return Err(UserError(text).into());
     }
     let config = config::load(Some(&file), &config::Overrides::default())?;
-    let policy = run::load_policy(&args.run_dir, args.checkpoint)?;
-    let episodes = args.episodes.unwrap_or(config.evaluation.final_episodes).max(1) as usize;
-    let seeds = match args.seed {
+    let policy = run::load_policy(run_dir, checkpoint)?;
+    let seeds = match seed {
         Some(seed) => SeedStream::root(seed).stream("evaluate"),
         None => run::final_evaluation_seeds(&config),
     };
+    Ok(Trained { config, policy, seeds })
+}
+
+pub(super) fn run(args: &EvaluateArgs, registry: &Registry) -> Result<Exit> {
+    let Trained { config, policy, seeds } = load(&args.run_dir, args.checkpoint, args.seed)?;
+    let episodes = args.episodes.unwrap_or(config.evaluation.final_episodes).max(1) as usize;
     let summary = run::evaluate(&config, registry, &policy, (episodes, seeds))?;
     if args.json {
         print_json(&summary)?;
     } else {
         print(&format!(
-            "{}, policy after {} env steps: return {:.2} +- {:.2} (min {:.2}, max {:.2}), length {:.1} env steps, {} episodes\n",
+            "{}, policy after {} env steps, {} episodes:\n  return {:.2} +- {:.2} (min {:.2}, max {:.2}), length {:.1} env steps\n",
             config.env.id,
             summary.policy_env_steps,
+            summary.episodes,
             summary.mean_return,
             summary.std_return,
             summary.min_return,
             summary.max_return,
             summary.mean_length_env_steps,
-            summary.episodes
         ))?;
     }
     Ok(Exit::Done)

@@ -3,10 +3,11 @@
 mod args;
 mod envs;
 mod evaluate;
+mod record;
 mod train;
 
 pub use args::{
-    CheckpointChoice, Cli, Command, ConfigArgs, ConfigSource, EnvsArgs, EvaluateArgs, TrainArgs,
+    CheckpointChoice, Cli, Command, ConfigArgs, ConfigSource, EnvsArgs, EvaluateArgs, RecordArgs, TrainArgs,
 };
 
 use crate::config::ConfigError;
@@ -38,6 +39,7 @@ pub fn main_with(registry: &Registry) -> ExitCode {
     let result = match command {
         Command::Train(args) => train::run(&args, registry),
         Command::Evaluate(args) => evaluate::run(&args, registry),
+        Command::Record(args) => record::run(&args, registry),
         Command::Envs(args) => envs::run(&args, registry),
         Command::Config(args) => show_config(&args, registry),
     };

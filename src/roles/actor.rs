@@ -1,6 +1,6 @@
 //! An actor: a vector of environments, one batched policy call for all of them.
 
-use super::{action_row, obs_batch, row_mut, row_ref};
+use super::{action_row, check_obs, check_reward, guarded, obs_batch, row_mut, row_ref};
 use crate::config::{EpsilonSchedule, ExplorationConfig, RewardClip};
 use crate::message::{PolicySnapshot, TransitionBlock};
 use crate::replay::{NStepAccumulator, NStepConfig, OneStep};
@@ -236,8 +236,9 @@ impl Actor {
     ) -> Result<Step> {
         let len = self.n_step.obs.len();
         let stream = &mut self.streams[row];
-        let step = stream.env.step(action, row_mut(&mut self.next_obs, row, len))?;
-        ensure!(step.reward.is_finite(), "the reward is {}, allowed: finite numbers", step.reward);
+        let step = guarded(|| stream.env.step(action, row_mut(&mut self.next_obs, row, len)))?;
+        check_reward(step.reward)?;
+        check_obs(row_ref(&self.next_obs, row, len))?;
         stream.episode_return += f64::from(step.reward);
         stream.length_env_steps += 1;
         let mut reward = f64::from(step.reward) * self.reward_scale;
@@ -263,10 +264,12 @@ impl Actor {
         let seed = stream.seeds.index(stream.episodes_begun).seed();
         stream.episodes_begun += 1;
         let context = stream.env.spec().context.default_context();
-        let obs = row_mut(&mut self.next_obs, row, self.n_step.obs.len());
-        stream.env.reset(seed, &context, obs).with_context(|| {
-            format!("actor {}, environment {row}: reset with seed {seed}", self.index)
-        })
+        let len = self.n_step.obs.len();
+        guarded(|| stream.env.reset(seed, &context, row_mut(&mut self.next_obs, row, len)))
+            .and_then(|()| check_obs(row_ref(&self.next_obs, row, len)))
+            .with_context(|| {
+                format!("actor {}, environment {row}: reset with seed {seed}", self.index)
+            })
     }
 
     /// Number of its environments: decisions of one step.

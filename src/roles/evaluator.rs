@@ -1,9 +1,9 @@
 //! The evaluator: greedy episodes on environments and seeds of its own.
 
-use super::{action_row, obs_batch, row_mut};
+use super::{action_row, check_obs, check_reward, guarded, obs_batch, row_mut, row_ref};
 use anyhow::{Context as _, Result};
 use contrail_agents::{ActMode, ObsBatch, Policy};
-use contrail_envs::{Environment, ObsSpace, SeedStream};
+use contrail_envs::{RgbFrame, Action, Environment, ObsSpace, SeedStream, Step};
 use serde::{Deserialize, Serialize};
 
 /// What an evaluator is made of.
@@ -91,11 +91,7 @@ impl Evaluator {
     ) -> Result<Evaluation> {
         self.policy.load(params);
         let mut rng = seeds.stream("policy").rng();
-        let mode = if self.epsilon > 0.0 {
-            ActMode::Explore { epsilon: self.epsilon }
-        } else {
-            ActMode::Greedy
-        };
+        let mode = self.mode();
         let mut results = vec![(0.0, 0); episodes];
         let mut next = 0;
         let mut running = vec![None; self.envs.len()];
@@ -115,9 +111,8 @@ impl Evaluator {
             let rows = self.envs.len();
             for (row, slot) in running.iter_mut().enumerate() {
                 let Some(run) = slot else { continue };
-                let obs = row_mut(&mut self.obs, row, self.space.len());
-                let step = self.envs[row]
-                    .step(action_row(&actions, row, rows), obs)
+                let step = self
+                    .step(row, action_row(&actions, row, rows))
                     .with_context(|| format!("evaluator, environment {row}"))?;
                 run.episode_return += f64::from(step.reward);
                 run.length_env_steps += 1;
@@ -131,11 +126,57 @@ impl Evaluator {
         Ok(Evaluation { returns, lengths_env_steps })
     }
 
+    /// Plays one episode with `params` and shows a picture of every state, the first and the last
+    /// included. Returns the episode's return.
+    ///
+    /// # Errors
+    /// If the policy, the environment or `show` fails.
+    pub fn watch(
+        &mut self,
+        params: &[f32],
+        seeds: SeedStream,
+        show: &mut dyn FnMut(&RgbFrame) -> Result<()>,
+    ) -> Result<f64> {
+        self.policy.load(params);
+        let mut rng = seeds.stream("policy").rng();
+        let mut frame = RgbFrame::default();
+        let mut episode_return = 0.0;
+        self.begin(0, seeds.stream("episode").index(0).seed())?;
+        loop {
+            self.envs[0].render(&mut frame)?;
+            show(&frame)?;
+            let actions = self.policy.act(&self.obs, self.mode(), &mut rng)?;
+            let step = self.step(0, action_row(&actions, 0, self.envs.len()))?;
+            episode_return += f64::from(step.reward);
+            if step.outcome.ends_episode() {
+                self.envs[0].render(&mut frame)?;
+                show(&frame)?;
+                return Ok(episode_return);
+            }
+        }
+    }
+
+    fn mode(&self) -> ActMode {
+        if self.epsilon > 0.0 {
+            ActMode::Explore { epsilon: self.epsilon }
+        } else {
+            ActMode::Greedy
+        }
+    }
+
     fn begin(&mut self, row: usize, seed: u64) -> Result<()> {
         let context = self.envs[row].spec().context.default_context();
-        let obs = row_mut(&mut self.obs, row, self.space.len());
-        self.envs[row]
-            .reset(seed, &context, obs)
+        let len = self.space.len();
+        guarded(|| self.envs[row].reset(seed, &context, row_mut(&mut self.obs, row, len)))
+            .and_then(|()| check_obs(row_ref(&self.obs, row, len)))
             .with_context(|| format!("evaluator, environment {row}: reset with seed {seed}"))
+    }
+
+    fn step(&mut self, row: usize, action: Action<'_>) -> Result<Step> {
+        let len = self.space.len();
+        let step = guarded(|| self.envs[row].step(action, row_mut(&mut self.obs, row, len)))?;
+        check_reward(step.reward)?;
+        check_obs(row_ref(&self.obs, row, len))?;
+        Ok(step)
     }
 }

@@ -90,10 +90,10 @@ impl Learner {
         self.agent.policy()
     }
 
-    /// Number of parameters, targets not counted.
+    /// Number of parameters of the policy alone.
     #[must_use]
-    pub fn num_params(&self) -> usize {
-        self.agent.num_params()
+    pub fn num_policy_params(&self) -> usize {
+        self.agent.policy_params().len()
     }
 
     /// Everything needed to continue exactly.

@@ -11,8 +11,11 @@ pub use evaluator::{Evaluation, Evaluator, EvaluatorParts};
 pub use learner::{LearnReport, Learner, LearnerState};
 pub use snapshot::SnapshotCell;
 
+use anyhow::{Result, bail, ensure};
 use contrail_agents::{ActionBatch, ObsBatch};
-use contrail_envs::{Action, Dtype, ObsMut, ObsRef, ObsSpace};
+use contrail_envs::{Action, Dtype, EnvError, ObsMut, ObsRef, ObsSpace};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Zeros for `rows` observations of `space`, in the form that a policy reads.
 fn obs_batch(space: &ObsSpace, rows: usize) -> ObsBatch {
@@ -48,4 +51,36 @@ fn action_row(actions: &ActionBatch, row: usize, rows: usize) -> Action<'_> {
             Action::Box(&a[row * len..(row + 1) * len])
         }
     }
+}
+
+/// Calls an environment. A panic becomes an error, so that it is reported with the worker and the
+/// environment it came from; the run ends, so nobody sees the state it left.
+fn guarded<T>(call: impl FnOnce() -> Result<T, EnvError>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => Ok(result?),
+        Err(panic) => bail!("the environment panicked: {}", panic_text(panic.as_ref())),
+    }
+}
+
+/// The message of a panic.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}
+
+/// Refuses a reward that is NaN or infinite.
+fn check_reward(reward: f32) -> Result<()> {
+    ensure!(reward.is_finite(), "the reward is {reward}, allowed: finite numbers");
+    Ok(())
+}
+
+/// Refuses an observation that is NaN or infinite anywhere, before it reaches a policy.
+fn check_obs(obs: ObsRef<'_>) -> Result<()> {
+    if let ObsRef::F32(values) = obs
+        && let Some(index) = values.iter().position(|value| !value.is_finite())
+    {
+        let value = values[index];
+        bail!("element {index} of the observation is {value}, allowed: finite numbers");
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! From a config to roles.
 
-use super::{Roles, device};
+use super::{LoadedPolicy, Roles, device, set_torch_threads};
 use crate::config::{Algorithm, Config, Device, EnvConfig, RunConfig, Sampling};
 use crate::replay::{self, NStepConfig, RateLimiter, Replay};
 use crate::roles::{
@@ -161,23 +161,28 @@ pub(super) fn agent(config: &Config, spaces: &Spaces, seeds: SeedStream) -> Resu
     })
 }
 
-/// An evaluator for a saved policy of `num_params` parameters.
+/// An evaluator for a saved policy, on the CPU.
 pub(super) fn lone_evaluator(
     config: &Config,
     registry: &Registry,
-    spaces: &Spaces,
-    num_params: usize,
-) -> Result<(Evaluator, Option<Arc<ObsNormalizer>>)> {
+    policy: &LoadedPolicy,
+) -> Result<Evaluator> {
+    set_torch_threads(config);
     let config =
         &Config { run: RunConfig { device: Device::Cpu, ..config.run.clone() }, ..config.clone() };
+    let spaces = Spaces::of(config, registry)?;
     let seeds = SeedStream::root(config.run.seed);
-    let learner = Learner::new(agent(config, spaces, seeds)?, seeds, 1);
-    let expected = learner.snapshot().params.len();
+    let learner = Learner::new(agent(config, &spaces, seeds)?, seeds, 1);
+    let (saved, expected) = (policy.params.len(), learner.num_policy_params());
     ensure!(
-        num_params == expected,
-        "the saved policy has {num_params} parameters, the config's network {expected}"
+        saved == expected,
+        "the saved policy has {saved} parameters, the config's network {expected}"
     );
-    evaluator(config, registry, &learner)
+    let (evaluator, normalizer) = evaluator(config, registry, &learner)?;
+    if let (Some(normalizer), Some(stats)) = (normalizer, policy.stats.clone()) {
+        normalizer.set_stats(stats)?;
+    }
+    Ok(evaluator)
 }
 
 /// An evaluator with its own environments, whose statistics are fixed by

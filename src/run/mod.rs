@@ -26,7 +26,7 @@ use crate::replay::{RateLimiter, Replay};
 use crate::roles::{Actor, Evaluation, Evaluator, Learner, SnapshotCell};
 use anyhow::Result;
 use contrail_envs::wrappers::ObsNormalizer;
-use contrail_envs::{Registry, SeedStream};
+use contrail_envs::{Registry, RgbFrame, SeedStream};
 use recorder::Recorder;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ struct Best {
     mean_return: f64,
 }
 
-/// An evaluation that runs beside the next segment (threaded) or before it (serial).
+/// An evaluation, which in threaded mode runs beside the next segment.
 struct EvaluationJob {
     counters: Counters,
     snapshot: PolicySnapshot,
@@ -130,15 +130,23 @@ pub fn evaluate(
     policy: &LoadedPolicy,
     (episodes, seeds): (usize, SeedStream),
 ) -> Result<EvaluationSummary> {
-    set_torch_threads(config);
-    let spaces = Spaces::of(config, registry)?;
-    let (mut evaluator, normalizer) =
-        build::lone_evaluator(config, registry, &spaces, policy.params.len())?;
-    if let (Some(normalizer), Some(stats)) = (normalizer, policy.stats.clone()) {
-        normalizer.set_stats(stats)?;
-    }
+    let mut evaluator = build::lone_evaluator(config, registry, policy)?;
     let evaluation = evaluator.evaluate(&policy.params, episodes, seeds)?;
     Ok(EvaluationSummary::new(policy.env_steps, &evaluation))
+}
+
+/// Plays one episode of a saved policy and shows a picture of every state. Returns the episode's
+/// return.
+///
+/// # Errors
+/// If the policy does not fit `config`, the environment cannot be drawn, or `show` fails.
+pub fn record(
+    config: &Config,
+    registry: &Registry,
+    (policy, seeds): (&LoadedPolicy, SeedStream),
+    show: &mut dyn FnMut(&RgbFrame) -> Result<()>,
+) -> Result<f64> {
+    build::lone_evaluator(config, registry, policy)?.watch(&policy.params, seeds, show)
 }
 
 /// A run under way.
@@ -150,6 +158,8 @@ struct Run<'a> {
     ledger: Ledger,
     /// Whether the policy at the last boundary still has to be evaluated.
     evaluation_due: bool,
+    /// Env steps of the last checkpoint of this session.
+    saved_at: Option<u64>,
     recorder: Recorder,
     store: save::RunStore,
 }
@@ -173,7 +183,20 @@ impl<'a> Run<'a> {
         let resume_at = options.resume.then_some(ledger.counters.env_steps);
         let recorder =
             Recorder::open(config, options, resume_at, (ledger.counters, recorder_state))?;
-        Ok(Self { config, options, seeds, roles, ledger, evaluation_due: false, recorder, store })
+        // Last, so that a resume that is refused leaves the config that can be resumed.
+        store.write_config(config)?;
+        let (evaluation_due, saved_at) = (false, None);
+        Ok(Self {
+            config,
+            options,
+            seeds,
+            roles,
+            ledger,
+            evaluation_due,
+            saved_at,
+            recorder,
+            store,
+        })
     }
 
     fn stopped(&self) -> bool {
@@ -183,7 +206,6 @@ impl<'a> Run<'a> {
     /// Works until the next evaluation or checkpoint is due, and then does that.
     fn segment(&mut self) -> Result<()> {
         let until = self.next_boundary();
-        let job = self.evaluation_job()?;
         let plan = Plan {
             until_env_steps: until,
             total_env_steps: self.config.run.env_steps,
@@ -192,8 +214,14 @@ impl<'a> Run<'a> {
             stop: self.options.stop,
         };
         let result = match self.config.run.mode {
-            Mode::Serial => serial::segment(&plan, &mut self.roles, job, &mut self.recorder),
-            Mode::Threaded => threaded::segment(&plan, &mut self.roles, job, &mut self.recorder),
+            Mode::Serial => {
+                self.evaluate_now()?;
+                serial::segment(&plan, &mut self.roles, &mut self.recorder).map(|()| None)
+            }
+            Mode::Threaded => {
+                let job = self.evaluation_job()?;
+                threaded::segment(&plan, &mut self.roles, job, &mut self.recorder)
+            }
         };
         // Counted also after a fault, for the message and the log.
         self.ledger.counters = self.recorder.counters();
@@ -206,9 +234,6 @@ impl<'a> Run<'a> {
             && self.config.evaluation.episodes > 0;
         let save_due = passed(at, self.config.checkpoint.period_env_steps, until);
         if save_due || finished || self.stopped() {
-            // A checkpoint leaves nothing open, so an evaluation that is due does not wait for
-            // the next segment.
-            self.evaluate_now()?;
             self.save()?;
         }
         Ok(())
@@ -272,15 +297,23 @@ impl<'a> Run<'a> {
     }
 
     fn save(&mut self) -> Result<()> {
+        // A checkpoint leaves nothing open, so an evaluation that is due does not wait for the
+        // next segment.
+        self.evaluate_now()?;
         // First the log, so that a resumed run finds every record up to its checkpoint.
         self.recorder.flush()?;
         let state = self.recorder.state();
-        self.store.save(&self.roles, &self.ledger, &state, self.config.checkpoint.save_replay)
+        self.store.save(&self.roles, &self.ledger, &state, self.config.checkpoint.save_replay)?;
+        self.saved_at = Some(self.ledger.counters.env_steps);
+        Ok(())
     }
 
     /// Evaluates the last policy, and the best one of the periodic evaluations, on fresh seeds.
     fn finish(mut self) -> Result<Summary> {
         let interrupted = self.stopped();
+        if interrupted && self.saved_at != Some(self.ledger.counters.env_steps) {
+            self.save()?; // it was stopped just after a segment looked
+        }
         let episodes = self.config.evaluation.final_episodes as usize;
         let (mut last, mut best) = (None, None);
         if episodes > 0 && !interrupted {

@@ -41,6 +41,7 @@ pub(super) struct RecorderState {
     next_row_env_steps: u64,
     wants_detail: bool,
     metrics: Vec<(String, f64)>,
+    histograms: Vec<(String, Vec<f64>)>,
     lag: Lag,
 }
 
@@ -79,7 +80,6 @@ pub(super) struct Recorder {
     period_env_steps: u64,
     counters: Counters,
     state: RecorderState,
-    histograms: Vec<(&'static str, Vec<f64>)>,
     spent: Spent,
     row_began: (Instant, Counters),
     began: Instant,
@@ -112,7 +112,6 @@ impl Recorder {
             period_env_steps: config.log.period_env_steps,
             counters,
             state: state.unwrap_or(fresh),
-            histograms: Vec::new(),
             spent: Spent::default(),
             row_began: (Instant::now(), counters),
             began: Instant::now(),
@@ -162,9 +161,10 @@ impl Recorder {
         self.counters.updates = report.updates;
         self.spent.update += report.update_time;
         if !report.metrics.is_empty() {
-            self.state.metrics =
-                report.metrics.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            self.histograms = report.histograms;
+            let named = |(name, value): (&str, _)| (name.to_owned(), value);
+            self.state.metrics = report.metrics.into_iter().map(named).collect();
+            let named = |(name, values): (&str, _)| (name.to_owned(), values);
+            self.state.histograms = report.histograms.into_iter().map(named).collect();
             self.state.wants_detail = false;
         }
     }
@@ -176,8 +176,8 @@ impl Recorder {
         }
         let row = self.row(replay);
         self.log.scalars(self.counters, &row)?;
-        for (name, values) in std::mem::take(&mut self.histograms) {
-            self.log.histogram(name, self.counters, &values)?;
+        for (name, values) in std::mem::take(&mut self.state.histograms) {
+            self.log.histogram(&name, self.counters, &values)?;
         }
         if let Some(warning) = self.log.take_warning() {
             match &self.progress {

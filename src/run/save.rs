@@ -9,7 +9,7 @@
 
 use super::recorder::RecorderState;
 use super::summary::Summary;
-use super::{Ledger, Roles};
+use super::{Best, Ledger, Roles};
 use crate::checkpoint::{CheckpointReader, CheckpointStore, CheckpointWriter, Checkpoints};
 use crate::cli::CheckpointChoice;
 use crate::config::Config;
@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Name of the effective config in a run folder.
 pub(crate) const CONFIG_FILE: &str = "config.toml";
@@ -40,6 +41,8 @@ const STATE_FILE: &str = "state.json";
 const ACTORS_FILE: &str = "actors.bin";
 const REPLAY_FILE: &str = "replay.bin";
 const STATS_FILE: &str = "obs_stats.json";
+/// The policy that actors act with, where the learner is ahead of it.
+const PUBLISHED_FILE: &str = "published.safetensors";
 
 /// The small parts of a checkpoint, in one readable file.
 #[derive(Serialize, Deserialize)]
@@ -51,6 +54,8 @@ struct State {
     counters: Vec<(String, u64)>,
     recorder: RecorderState,
     has_replay: bool,
+    /// Version of the policy that actors act with.
+    published: u64,
 }
 
 /// The files of one run.
@@ -71,13 +76,17 @@ pub struct LoadedPolicy {
 }
 
 impl RunStore {
-    /// Opens (and makes, if need be) the run folder and writes the effective config.
+    /// Opens (and makes, if need be) the run folder.
     pub(super) fn open(run_dir: &Path, config: &Config) -> Result<Self> {
         let checkpoints =
             CheckpointStore::open(&run_dir.join(CHECKPOINTS), config.checkpoint.keep_last)?;
         let best = CheckpointStore::open(&run_dir.join(BEST), 1)?;
-        write_replacing(&run_dir.join(CONFIG_FILE), config.to_toml()?.as_bytes())?;
         Ok(Self { run_dir: run_dir.to_owned(), checkpoints, best })
+    }
+
+    /// Writes the effective config.
+    pub(super) fn write_config(&self, config: &Config) -> Result<()> {
+        write_replacing(&self.run_dir.join(CONFIG_FILE), config.to_toml()?.as_bytes())
     }
 
     /// Saves everything needed to continue.
@@ -91,6 +100,7 @@ impl RunStore {
         let LearnerState { agent, rng: learner_rng } = roles.learner.save();
         let actors =
             roles.actors.iter().map(crate::roles::Actor::save).collect::<Result<Vec<_>>>()?;
+        let published = roles.snapshots.latest();
         let state = State {
             ledger: ledger.clone(),
             limiter: roles.limiter.clone(),
@@ -99,14 +109,18 @@ impl RunStore {
             counters: agent.counters.clone(),
             recorder: recorder.clone(),
             has_replay: with_replay,
+            published: published.version,
         };
-        let params = &roles.learner.snapshot().params;
+        let newest = roles.learner.snapshot();
         let stats = roles.normalizer.as_ref().map(|n| n.stats());
         let metric = None;
         self.checkpoints.save(ledger.counters.env_steps, metric, |writer| {
             writer.write_json(STATE_FILE, &state)?;
             write_bytes(writer, AGENT_FILE, &to_safetensors(&agent.arrays)?)?;
-            write_policy(writer, params, stats.as_ref())?;
+            write_policy(writer, &newest.params, stats.as_ref())?;
+            if published.version != newest.version {
+                write_params(writer, PUBLISHED_FILE, &published.params)?;
+            }
             write_bytes(writer, ACTORS_FILE, &postcard::to_stdvec(&actors)?)?;
             if with_replay {
                 let mut out = BufWriter::with_capacity(1 << 20, writer.file(REPLAY_FILE)?);
@@ -121,17 +135,22 @@ impl RunStore {
     /// Puts the newest checkpoint into `roles`.
     pub(super) fn restore(&mut self, roles: &mut Roles) -> Result<(Ledger, Option<RecorderState>)> {
         let Some(newest) = self.checkpoints.latest()? else {
+            self.best.discard_after(0)?;
             return Ok((Ledger::default(), None)); // interrupted before the first checkpoint
         };
         let newest = newest.env_steps;
         let reader = self.checkpoints.load(newest)?;
-        // A best policy that was found after the checkpoint will be found again.
-        self.best.discard_after(newest)?;
-        let state: State = reader.read_json(STATE_FILE)?;
+        let mut state: State = reader.read_json(STATE_FILE)?;
         let arrays = from_safetensors(&read_all(&reader, AGENT_FILE)?)?;
         let agent = AgentState { arrays, counters: state.counters };
         roles.learner.restore(LearnerState { agent, rng: state.learner_rng })?;
-        roles.snapshots.publish(roles.learner.snapshot());
+        let published = if state.published == roles.learner.updates() {
+            roles.learner.snapshot()
+        } else {
+            let params = Arc::new(read_params(&reader, PUBLISHED_FILE)?);
+            PolicySnapshot { version: state.published, params }
+        };
+        roles.snapshots.publish(published);
         if let (Some(normalizer), Some(stats)) = (&roles.normalizer, read_stats(&reader)?) {
             normalizer.set_stats(stats)?;
         }
@@ -152,6 +171,12 @@ impl RunStore {
         // Without a saved replay the fresh one fills anew before the learner goes on; the actors'
         // open windows then follow on nothing, which is what the start of a stream looks like.
         roles.sampler_rng = state.sampler_rng;
+        // A best policy that was found after the checkpoint belongs to a future that is given up.
+        // If it had replaced the one before, the best of what comes now takes its place.
+        self.best.discard_after(newest)?;
+        state.ledger.best = self.best.latest()?.and_then(|found| {
+            Some(Best { env_steps: found.env_steps, mean_return: found.metric? })
+        });
         Ok((state.ledger, Some(state.recorder)))
     }
 
@@ -206,11 +231,7 @@ fn read_policy(checkpoints: &Checkpoints, env_steps: Option<u64>) -> Result<Load
         },
     };
     let reader = checkpoints.load(env_steps)?;
-    let mut arrays = from_safetensors(&read_all(&reader, POLICY_FILE)?)?;
-    let params = arrays
-        .pop()
-        .with_context(|| format!("{POLICY_FILE} of checkpoint {env_steps} is empty"))?
-        .values;
+    let params = read_params(&reader, POLICY_FILE)?;
     Ok(LoadedPolicy { params, stats: read_stats(&reader)?, env_steps })
 }
 
@@ -219,12 +240,22 @@ fn write_policy(
     params: &[f32],
     stats: Option<&ObsStats>,
 ) -> Result<()> {
-    let flat = NamedArray::vector("policy".into(), params.to_vec());
-    write_bytes(writer, POLICY_FILE, &to_safetensors(&[flat])?)?;
+    write_params(writer, POLICY_FILE, params)?;
     if let Some(stats) = stats {
         writer.write_json(STATS_FILE, stats)?;
     }
     Ok(())
+}
+
+fn write_params(writer: &mut CheckpointWriter, name: &str, params: &[f32]) -> Result<()> {
+    let flat = NamedArray::vector("policy".into(), params.to_vec());
+    write_bytes(writer, name, &to_safetensors(&[flat])?)
+}
+
+fn read_params(reader: &CheckpointReader, name: &str) -> Result<Vec<f32>> {
+    let array = from_safetensors(&read_all(reader, name)?)?.pop();
+    let empty = || format!("{name} of checkpoint {} is empty", reader.env_steps());
+    Ok(array.with_context(empty)?.values)
 }
 
 fn read_stats(reader: &CheckpointReader) -> Result<Option<ObsStats>> {

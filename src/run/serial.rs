@@ -1,8 +1,7 @@
 //! All roles in one thread, in a fixed order: bit-reproducible on CPU.
 
 use super::recorder::{Recorder, ReplayReport};
-use super::{EvaluationJob, Plan, Roles};
-use crate::roles::Evaluation;
+use super::{Plan, Roles};
 use anyhow::Result;
 use std::time::Instant;
 
@@ -11,17 +10,8 @@ use std::time::Instant;
 pub(super) fn segment(
     plan: &Plan<'_>,
     roles: &mut Roles,
-    job: Option<EvaluationJob>,
     recorder: &mut Recorder,
-) -> Result<Option<(EvaluationJob, Evaluation)>> {
-    let evaluated = match job {
-        None => None,
-        Some(job) => {
-            let evaluation =
-                roles.evaluator.evaluate(&job.snapshot.params, job.episodes, job.seeds)?;
-            Some((job, evaluation))
-        }
-    };
+) -> Result<()> {
     while recorder.counters().env_steps < plan.until_env_steps && !plan.stopped() {
         for index in 0..roles.actors.len() {
             if recorder.counters().env_steps >= plan.until_env_steps {
@@ -38,7 +28,7 @@ pub(super) fn segment(
             recorder.log_if_due(&ReplayReport::new(&roles.replay, &roles.limiter))?;
         }
     }
-    Ok(evaluated)
+    Ok(())
 }
 
 /// Does the updates that are owed.

@@ -14,12 +14,13 @@ use super::recorder::{Recorder, ReplayReport};
 use super::{EvaluationJob, Plan, Roles};
 use crate::message::{PriorityUpdate, SampledBatch, TransitionBlock};
 use crate::replay::{RateLimiter, Replay};
-use crate::roles::{ActReport, Actor, Evaluation, LearnReport, Learner, SnapshotCell};
+use crate::roles::{
+    ActReport, Actor, Evaluation, LearnReport, Learner, SnapshotCell, panic_text,
+};
 use anyhow::{Result, anyhow};
 use contrail_envs::Prng;
 use crossbeam::channel::{Receiver, Sender, bounded, never, select};
 use parking_lot::Mutex;
-use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
@@ -160,11 +161,6 @@ fn join<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     }
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
-}
-
 /// The main thread: logs what the others report, until all of them have ended.
 fn listen(reports: Receiver<Report>, recorder: &mut Recorder, shared: &Shared<'_>) -> Result<()> {
     // The alarm ends the others if logging fails; dropping `reports` frees those that wait for it.
@@ -250,7 +246,7 @@ impl Storage<'_> {
         let (mut blocks, mut open) = (blocks, true);
         let mut with_learner = 0;
         while !self.shared.failed() {
-            while with_learner < PREFETCHED_MINIBATCHES && self.may_sample(open) {
+            while with_learner < PREFETCHED_MINIBATCHES && self.may_sample() {
                 // There is room: no more minibatches are under way than the channel holds.
                 if to_learner.send(self.sample()?).is_err() {
                     return Ok(());
@@ -278,15 +274,12 @@ impl Storage<'_> {
         Ok(())
     }
 
-    /// While actors work the learner may run ahead a little; at the end it does what is owed.
-    fn may_sample(&self, open: bool) -> bool {
+    /// Actors may run ahead a little, the learner never: so in the end as many updates are done
+    /// as in serial mode. Nobody waits forever: actors are stopped only when at least one update
+    /// is owed, because the limiter's buffer is at least a minibatch.
+    fn may_sample(&self) -> bool {
         let batch_size = self.shared.plan.minibatch_size as u64;
-        let due = if open {
-            self.limiter.can_sample(batch_size)
-        } else {
-            self.limiter.updates_owed(batch_size) > 0
-        };
-        due && !self.replay.is_empty()
+        self.limiter.updates_owed(batch_size) > 0 && !self.replay.is_empty()
     }
 
     fn sample(&mut self) -> Result<Job> {
