@@ -1,5 +1,7 @@
 //! What a user meets on the command line: refusals that help, and output that programs can read.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::{binary, contrail};

@@ -1,6 +1,8 @@
 //! Serial mode is bit-reproducible: same seed, same files; and threaded mode does the same amount
 //! of work.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::{Event, Meddle, RAINBOW, SAC, checkpoint, config, meddled, run, timeless_records};

@@ -1,5 +1,7 @@
 //! Faults reach the caller with their cause, nothing hangs, and what was saved before stays.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::{Event, Meddle, checkpoints, config, meddled, resume, run_or_hang};

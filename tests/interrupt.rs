@@ -1,5 +1,7 @@
 //! The binary under signals: Ctrl-C, kill -9, a second start in the same folder, a full disk.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::{RAINBOW, binary, checkpoints, contrail, records};

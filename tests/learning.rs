@@ -1,5 +1,7 @@
 //! The committed jobs learn what they promise.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::{repo, run};

@@ -1,6 +1,8 @@
 //! Transitions through real actors and the real replay, in both modes: each observation says
 //! which environment, episode and step it is, so whatever the replay returns can be checked.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::{Event, Meddle, checkpoint, config, last, meddled, run_or_hang};

@@ -46,7 +46,7 @@ fn list(registry: &Registry, json: bool) -> Result<()> {
     let rows = specs.iter().map(|spec| {
         let limit = spec.time_limit_env_steps.map_or_else(|| "-".to_owned(), |l| l.to_string());
         format!(
-            "{:<31} {:<16} {:<12} {:>10}\n",
+            "{:<33} {:<15} {:<12} {:>10}\n",
             spec.id,
             spec.obs.to_string(),
             actions(&spec.action),
@@ -54,7 +54,7 @@ fn list(registry: &Registry, json: bool) -> Result<()> {
         )
     });
     let head = format!(
-        "{:<31} {:<16} {:<12} {:>10}\n",
+        "{:<33} {:<15} {:<12} {:>10}\n",
         "ENVIRONMENT", "OBSERVATION", "ACTION", "TIME LIMIT"
     );
     print(&format!("{head}{}", rows.collect::<String>()))

@@ -7,7 +7,8 @@ mod record;
 mod train;
 
 pub use args::{
-    CheckpointChoice, Cli, Command, ConfigArgs, ConfigSource, EnvsArgs, EvaluateArgs, RecordArgs, TrainArgs,
+    CheckpointChoice, Cli, Command, ConfigArgs, ConfigSource, EnvsArgs, EvaluateArgs, RecordArgs,
+    TrainArgs,
 };
 
 use crate::config::ConfigError;

@@ -3,8 +3,12 @@
 use super::{action_row, check_obs, check_reward, guarded, obs_batch, row_mut, row_ref};
 use anyhow::{Context as _, Result};
 use contrail_agents::{ActMode, ObsBatch, Policy};
-use contrail_envs::{RgbFrame, Action, Environment, ObsSpace, SeedStream, Step};
+use contrail_envs::{Action, Environment, ObsSpace, RgbFrame, SeedStream, Step};
 use serde::{Deserialize, Serialize};
+
+/// Where an evaluation cuts an episode that does not end: an environment without a time limit must
+/// not hang a run. A hundred thousand decisions are more than any published limit.
+const MAX_EPISODE_ENV_STEPS: u64 = 100_000;
 
 /// What an evaluator is made of.
 pub struct EvaluatorParts {
@@ -79,7 +83,7 @@ impl Evaluator {
 
     /// Plays `episodes` episodes with `params`. Episode `i` is the same whatever the number of
     /// environments: its seed is number `i` of `seeds`, and all `episodes` are played to their
-    /// end, so that short ones are not preferred.
+    /// end (at most 100,000 env steps), so that short ones are not preferred.
     ///
     /// # Errors
     /// If the policy or an environment fails.
@@ -116,7 +120,7 @@ impl Evaluator {
                     .with_context(|| format!("evaluator, environment {row}"))?;
                 run.episode_return += f64::from(step.reward);
                 run.length_env_steps += 1;
-                if step.outcome.ends_episode() {
+                if step.outcome.ends_episode() || run.length_env_steps >= MAX_EPISODE_ENV_STEPS {
                     results[run.episode] = (run.episode_return, run.length_env_steps);
                     *slot = None;
                 }

@@ -1,7 +1,7 @@
 //! From a config to roles.
 
 use super::{LoadedPolicy, Roles, device, set_torch_threads};
-use crate::config::{Algorithm, Config, Device, EnvConfig, RunConfig, Sampling};
+use crate::config::{Algorithm, Config, Device, EnvConfig, RunConfig, Sampling, TimeLimit};
 use crate::replay::{self, NStepConfig, RateLimiter, Replay};
 use crate::roles::{
     Actor, ActorParts, Evaluator, EvaluatorParts, Exploration, Learner, SnapshotCell,
@@ -9,7 +9,9 @@ use crate::roles::{
 use anyhow::{Result, bail, ensure};
 use contrail_agents::sac::Bounds;
 use contrail_agents::{ActionSpec, Agent, ObsSpec, dqn::Dqn, sac::Sac};
-use contrail_envs::wrappers::{ActionRepeat, FrameStack, NormalizeObs, ObsNormalizer, ObsStats};
+use contrail_envs::wrappers::{
+    self, ActionRepeat, FrameStack, NormalizeObs, ObsNormalizer, ObsStats,
+};
 use contrail_envs::{
     ActionSpace, Dtype, EnvError, EnvOptions, Environment, ObsSpace, Registry, SeedStream,
 };
@@ -66,10 +68,18 @@ pub fn make_env(
     registry: &Registry,
     normalizer: Option<Arc<ObsNormalizer>>,
 ) -> Result<Box<dyn Environment>, EnvError> {
-    let options = EnvOptions { time_limit_env_steps: config.time_limit.as_option() };
-    let mut env = registry.make(&config.id, &options)?;
+    // A published limit counts the simulator's ticks, a configured one decisions.
+    let (published, own) = match config.time_limit {
+        TimeLimit::Published => (None, None),
+        TimeLimit::Off => (Some(0), None),
+        TimeLimit::EnvSteps(limit) => (Some(0), Some(limit.get())),
+    };
+    let mut env = registry.make(&config.id, &EnvOptions { time_limit_env_steps: published })?;
     if config.action_repeat_frames > 1 {
         env = Box::new(ActionRepeat::new(env, config.action_repeat_frames)?);
+    }
+    if let Some(limit) = own {
+        env = Box::new(wrappers::TimeLimit::new(env, limit));
     }
     if let Some(normalizer) = normalizer {
         env = Box::new(NormalizeObs::new(env, normalizer)?);

@@ -57,7 +57,10 @@ fn cuda_library() -> Option<PathBuf> {
     Some(PathBuf::from(text.trim()))
 }
 
-#[expect(unsafe_code, reason = "loading a library runs its initialisers; this one is libtorch's own")]
+#[expect(
+    unsafe_code,
+    reason = "loading a library runs its initialisers; this one is libtorch's own"
+)]
 fn load(path: &Path) -> Result<(), libloading::Error> {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
     // SAFETY: the library belongs to the libtorch that this binary was built against, its

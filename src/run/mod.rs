@@ -94,6 +94,7 @@ struct EvaluationJob {
 pub fn preflight(config: &Config, registry: &Registry) -> Result<MemoryPlan> {
     let spaces = Spaces::of(config, registry)?;
     device::resolve(config.run.device)?;
+    build::replay_config(config, &spaces).check().map_err(|e| UserError(e.to_string()))?;
     memory::check(config, &spaces)
 }
 
@@ -107,7 +108,8 @@ pub fn train(config: &Config, registry: &Registry, options: &TrainOptions<'_>) -
     let mut run = Run::open(config, registry, options)?;
     while run.ledger.counters.env_steps < config.run.env_steps && !run.stopped() {
         if let Err(error) = run.segment() {
-            run.recorder.fail(&error)?;
+            // The first error matters more than one while reporting it.
+            let _ = run.recorder.fail(&error);
             return Err(error);
         }
     }
@@ -241,7 +243,8 @@ impl<'a> Run<'a> {
 
     fn evaluate_now(&mut self) -> Result<()> {
         if let Some(job) = self.evaluation_job()? {
-            let evaluation = self.roles.evaluator.evaluate(&job.snapshot.params, job.episodes, job.seeds)?;
+            let evaluation =
+                self.roles.evaluator.evaluate(&job.snapshot.params, job.episodes, job.seeds)?;
             self.evaluated(&job, &evaluation)?;
         }
         Ok(())
@@ -252,7 +255,7 @@ impl<'a> Run<'a> {
         let at = self.ledger.counters.env_steps;
         let periods =
             [self.config.evaluation.period_env_steps, self.config.checkpoint.period_env_steps];
-        let next = |period: u64| if period == 0 { u64::MAX } else { (at / period + 1) * period };
+        let next = |period| at.checked_div(period).map_or(u64::MAX, |turns| (turns + 1) * period);
         periods.into_iter().map(next).fold(self.config.run.env_steps, u64::min)
     }
 

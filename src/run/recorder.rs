@@ -269,10 +269,10 @@ impl Recorder {
     }
 
     /// Notes why the run failed. What was logged before stays.
-    pub(super) fn fail(&mut self, error: &anyhow::Error) -> Result<()> {
+    pub(super) fn fail(mut self, error: &anyhow::Error) -> Result<()> {
         self.progress = None;
         self.log.event("failed", self.counters, &[("reason", format!("{error:#}").into())])?;
-        self.flush()
+        Ok(self.log.close(log::RunEnd::Failed)?)
     }
 
     /// Ends the logs and sums up the run.

@@ -7,11 +7,7 @@ use std::time::Instant;
 
 /// Works until `plan.until_env_steps`: actors take turns, and after each vector step the learner
 /// does the updates that are owed.
-pub(super) fn segment(
-    plan: &Plan<'_>,
-    roles: &mut Roles,
-    recorder: &mut Recorder,
-) -> Result<()> {
+pub(super) fn segment(plan: &Plan<'_>, roles: &mut Roles, recorder: &mut Recorder) -> Result<()> {
     while recorder.counters().env_steps < plan.until_env_steps && !plan.stopped() {
         for index in 0..roles.actors.len() {
             if recorder.counters().env_steps >= plan.until_env_steps {

@@ -14,9 +14,7 @@ use super::recorder::{Recorder, ReplayReport};
 use super::{EvaluationJob, Plan, Roles};
 use crate::message::{PriorityUpdate, SampledBatch, TransitionBlock};
 use crate::replay::{RateLimiter, Replay};
-use crate::roles::{
-    ActReport, Actor, Evaluation, LearnReport, Learner, SnapshotCell, panic_text,
-};
+use crate::roles::{ActReport, Actor, Evaluation, LearnReport, Learner, SnapshotCell, panic_text};
 use anyhow::{Result, anyhow};
 use contrail_envs::Prng;
 use crossbeam::channel::{Receiver, Sender, bounded, never, select};

@@ -135,7 +135,7 @@ pub(crate) fn go(
 pub(crate) fn run_or_hang(config: &Config, registry: &Registry, run_dir: &Path) -> Result<Summary> {
     let (config, registry, run_dir) = (config.clone(), registry.clone(), run_dir.to_owned());
     let (done, result) = sync_channel(1);
-    std::thread::spawn(move || done.send(run(&config, &registry, &run_dir)));
+    std::thread::spawn(move || drop(done.send(run(&config, &registry, &run_dir))));
     result.recv_timeout(HANG).expect("the run hangs, or its thread panicked")
 }
 

@@ -101,14 +101,23 @@ fn a_parameter_out_of_the_loss_stays() {
         layout.add(name, &[2], Init::Constant(1.0));
     }
     let mut trainable = Trainable::new(&layout, &[1.0; 6], Device::Cpu);
-    let loss = trainable.params().views()[1].sum(Kind::Float);
+    // √v hides the sizes of gradients in the first step: it is the learning rate.
     let step = AdamStep { learning_rate: 0.5, epsilon: 1e-8, max_grad_norm: 0.0 };
-    // Gradient (1, 1): norm √2; the first step of Adam is the learning rate.
-    let norm = trainable.minimize(&loss, step).unwrap();
-    assert!((norm - 2.0f64.sqrt()).abs() < 1e-6);
-    for (value, want) in trainable.values().iter().zip([1.0, 1.0, 0.5, 0.5, 1.0, 1.0]) {
-        assert!((value - want).abs() < 1e-6, "{:?}", trainable.values());
-    }
+    let check = |trainable: &mut Trainable, index: usize, want: [f32; 6]| {
+        let loss = trainable.params().views()[index].sum(Kind::Float);
+        let norm = trainable.minimize(&loss, step).unwrap();
+        assert!((norm - 2.0f64.sqrt()).abs() < 1e-6, "the gradient is (1, 1), its norm {norm}");
+        let values = trainable.values();
+        assert!(
+            values.iter().zip(want).all(|(v, w)| (v - w).abs() < 1e-6),
+            "{values:?}, expected {want:?}"
+        );
+    };
+    check(&mut trainable, 1, [1.0, 1.0, 0.5, 0.5, 1.0, 1.0]);
+    // Second step, t = 2: for b, m = 0.09, v = 0.000999, and m̂/√v̂ = (0.09/0.19)/√(0.000999/0.001999)
+    // = 0.670058; for c, m̂/√v̂ = (0.1/0.19)/√(0.001/0.001999) = 0.744137.
+    let (b, c) = (0.5 - 0.5 * 0.670_058, 1.0 - 0.5 * 0.744_137);
+    check(&mut trainable, 2, [1.0, 1.0, b, b, c, c]);
 }
 
 /// The norm of many equal gradients, against √P: partial sums in f32 must not lose small terms.

@@ -181,6 +181,18 @@ fn sac_actions_stay_within_their_own_bounds() {
     }
 }
 
+/// log_std is at most 2, σ = e² = 7.389: P(|u| < 1) = 0.1077, as often the action lies within
+/// tanh 1 = 0.76159 of the middle -1, in half widths of 2.
+#[test]
+fn the_largest_spread_of_sac_is_limited() {
+    let explore = ActMode::Explore { epsilon: 0.0 };
+    let obs = [0.0; 4].repeat(5000);
+    let actions = continuous(&mut *constant_sac([0.0, 0.0, 1e9, 1e9]), &obs, explore, 5);
+    let near = actions.iter().step_by(2).filter(|&&a| (a + 1.0).abs() < 2.0 * 0.761_59).count();
+    // Standard error 0.0044; four of them.
+    assert!((near as f64 / 5000.0 - 0.1077).abs() < 0.0176, "{near} of 5000");
+}
+
 #[test]
 fn uniform_sac_actions_fill_the_bounds() {
     let obs = [0.0; 4].repeat(5000);

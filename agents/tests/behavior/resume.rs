@@ -54,6 +54,22 @@ fn equal_seeds_and_minibatches_give_equal_bits() {
     assert_ne!(agents[0], agents[2], "another seed gives other weights");
 }
 
+#[test]
+fn the_entropy_coefficient_moves_only_if_it_is_learned() {
+    for learn_entropy_coefficient in [true, false] {
+        let config = SacConfig {
+            learn_entropy_coefficient,
+            entropy_coefficient: 0.5,
+            ..SacConfig::default()
+        };
+        let mut agent = sac(&hidden(&[8]), &config, 1);
+        let log = |agent: &Sac| agent.save().array("entropy_coefficient/log", &[1]).unwrap()[0];
+        assert!((log(&agent) - 0.5f32.ln()).abs() < 1e-7);
+        run(&mut agent, sac_batch, 0..3);
+        assert_eq!(log(&agent) != 0.5f32.ln(), learn_entropy_coefficient);
+    }
+}
+
 /// The text of a `BadState`; any other outcome fails.
 fn refusal(result: Result<(), AgentError>) -> String {
     match result {
