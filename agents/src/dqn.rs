@@ -178,6 +178,19 @@ impl Dqn {
         }
     }
 
+    /// Mean over the minibatch of the return that `target` expects.
+    fn expected(&self, target: &Tensor) -> Tensor {
+        let device = target.device();
+        match self.network.distribution {
+            // [B, Z] probabilities, Σ p z = Z · mean(p z).
+            Distribution::C51 => {
+                (target * self.network.support_tensor(device) * self.network.outputs as f64)
+                    .mean(Kind::Float)
+            }
+            Distribution::Mean | Distribution::Quantile => target.mean(Kind::Float),
+        }
+    }
+
     fn noise<'a>(&self, rng: &'a mut dyn Rng) -> Noise<'a> {
         if self.config.noisy { Noise::Fresh(rng) } else { Noise::Off }
     }
@@ -258,7 +271,7 @@ impl Agent for Dqn {
                 ("train/learning_rate", step.learning_rate),
                 ("train/q_mean", scalar::double(&q.mean(Kind::Float))),
                 ("train/q_max", scalar::double(&q.max())),
-                ("train/target_mean", scalar::double(&target.mean(Kind::Float))),
+                ("train/target_mean", scalar::double(&self.expected(&target))),
                 (priority_name(self.network.distribution), error),
             ];
             report.histograms =

@@ -6,33 +6,31 @@ use serde::{Deserialize, Serialize};
 /// Keeps `sampled / inserted` near `samples_per_insert`, by saying who has to wait.
 ///
 /// Counting starts when `min_size_to_sample` transitions are in. With
-/// `due = (inserted - min_size_to_sample) * samples_per_insert`:
+/// `due = (inserted - min_size_to_sample) * samples_per_insert` and minibatches of `B`:
 ///
 /// ```text
-/// sample B:  allowed while  inserted >= min_size_to_sample  and  sampled + B <= due + error_buffer
-/// insert:    allowed while  inserted <  min_size_to_sample  or   due < sampled + error_buffer
+/// updates owed:  floor(due / B) - updates done
+/// insert:        allowed while  inserted < min_size_to_sample  or  due < sampled + error_buffer
 /// ```
 ///
-/// Both are refused at once only if `sampled + B > due + error_buffer >= sampled + 2 error_buffer`,
-/// so never when `error_buffer >= B / 2`, which [`RateLimiter::new`] checks for the largest
-/// minibatch. Whoever may go on does; nothing can hang here.
-///
-/// Threaded mode asks [`can_sample`](Self::can_sample) and [`can_insert`](Self::can_insert).
-/// Serial mode does the [`updates_owed`](Self::updates_owed) after each insert and asks nothing
-/// else.
+/// The learner does what is owed and no more, so serial and threaded runs do the same number of
+/// updates. Inserting is refused only while `due >= sampled + error_buffer`; with
+/// `error_buffer >= B`, which [`RateLimiter::new`] checks, at least one update is owed then, so
+/// nothing can hang here.
 ///
 /// # Source
 /// The `SampleToInsertRatio` limiter of Reverb (Cassirer et al. 2021).
 ///
 /// # Differs
-/// Reverb lets the error run from `min_size * samples_per_insert - error_buffer`; here the
-/// transitions before `min_size_to_sample` are owed no samples, as in DQN's warm-up.
+/// Reverb lets the learner run ahead by the error buffer too, and lets the error run from
+/// `min_size * samples_per_insert - error_buffer`; here the transitions before
+/// `min_size_to_sample` are owed no samples, as in DQN's warm-up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RateLimiter {
     samples_per_insert: f64,
     min_size_to_sample: u64,
     error_buffer: f64,
-    largest_batch: u64,
+    minibatch_size: u64,
     inserted: u64,
     sampled: u64,
 }
@@ -42,30 +40,29 @@ impl RateLimiter {
     ///
     /// `samples_per_insert` is the number of sampled transitions per inserted one,
     /// `min_size_to_sample` the number of transitions inserted before the first sample,
-    /// `error_buffer` how many samples the learner may be ahead or behind, and `largest_batch` the
-    /// largest minibatch that will be asked for.
+    /// `error_buffer` how many samples the learner may be behind before actors wait, and
+    /// `minibatch_size` the transitions of one update.
     ///
     /// # Errors
-    /// [`ReplayError::BadConfig`] unless `samples_per_insert` is finite and above 0, the batch is
-    /// at least 1, and `error_buffer` is finite and at least half of it.
+    /// [`ReplayError::BadConfig`] unless `samples_per_insert` is finite and above 0, the minibatch
+    /// is at least 1, and `error_buffer` is finite and at least a minibatch.
     pub fn new(
         samples_per_insert: f64,
         min_size_to_sample: u64,
         error_buffer: f64,
-        largest_batch: u64,
+        minibatch_size: u64,
     ) -> Result<Self, ReplayError> {
         if !(samples_per_insert.is_finite() && samples_per_insert > 0.0) {
             let allowed = "a finite number above 0";
             return Err(ReplayError::bad_config("samples_per_insert", samples_per_insert, allowed));
         }
-        if largest_batch == 0 {
+        if minibatch_size == 0 {
             return Err(ReplayError::bad_config("minibatch size", 0, "at least 1 transition"));
         }
-        let least = largest_batch as f64 / 2.0;
-        if !(error_buffer.is_finite() && error_buffer >= least) {
+        if !(error_buffer.is_finite() && error_buffer >= minibatch_size as f64) {
             let allowed = format!(
-                "at least {least}, half a minibatch of {largest_batch}: with less, actors and \
-                 learner could wait for each other"
+                "at least {minibatch_size}, a minibatch: with less, actors and learner could wait \
+                 for each other"
             );
             return Err(ReplayError::bad_config("error_buffer", error_buffer, allowed));
         }
@@ -73,7 +70,7 @@ impl RateLimiter {
             samples_per_insert,
             min_size_to_sample,
             error_buffer,
-            largest_batch,
+            minibatch_size,
             inserted: 0,
             sampled: 0,
         })
@@ -82,18 +79,6 @@ impl RateLimiter {
     /// Samples owed for the transitions inserted so far; negative before the first.
     fn due(&self) -> f64 {
         (self.inserted as f64 - self.min_size_to_sample as f64) * self.samples_per_insert
-    }
-
-    /// Whether the learner may draw a minibatch of `batch_size` transitions now.
-    ///
-    /// # Panics
-    /// If `batch_size` is above the largest one promised to [`RateLimiter::new`].
-    #[must_use]
-    pub fn can_sample(&self, batch_size: u64) -> bool {
-        let largest = self.largest_batch;
-        assert!(batch_size <= largest, "a minibatch of {batch_size}, {largest} was promised");
-        self.inserted >= self.min_size_to_sample
-            && (self.sampled + batch_size) as f64 <= self.due() + self.error_buffer
     }
 
     /// Whether actors may insert now. A vector step may then insert all its transitions at once.
@@ -108,26 +93,21 @@ impl RateLimiter {
         self.inserted += transitions;
     }
 
-    /// Counts `transitions` sampled.
-    pub fn record_sample(&mut self, transitions: u64) {
-        self.sampled += transitions;
+    /// Counts one update.
+    pub fn record_update(&mut self) {
+        self.sampled += self.minibatch_size;
     }
 
-    /// Updates with minibatches of `batch_size` that are due now and not done: with one batch size
-    /// all along, doing them after each insert makes
-    /// `floor((inserted - min_size_to_sample) * samples_per_insert / batch_size)` updates in all.
-    ///
-    /// # Panics
-    /// If `batch_size` is 0.
+    /// Updates that are due now and not done: in all,
+    /// `floor((inserted - min_size_to_sample) * samples_per_insert / minibatch_size)`.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "floored, >= 0")]
-    pub fn updates_owed(&self, batch_size: u64) -> u64 {
-        assert!(batch_size > 0, "a minibatch of 0 transitions");
-        let exact = (self.due() / batch_size as f64).max(0.0);
+    pub fn updates_owed(&self) -> u64 {
+        let exact = (self.due() / self.minibatch_size as f64).max(0.0);
         // 100 * 0.29 is 28.999999999999996 in f64; a few units in the last place make it the 29
         // that the config asks for.
         let due = (exact * (1.0 + 4.0 * f64::EPSILON)).floor() as u64;
-        due.saturating_sub(self.sampled / batch_size)
+        due.saturating_sub(self.sampled / self.minibatch_size)
     }
 
     /// Transitions sampled per inserted one since counting started; 0 before.
@@ -144,39 +124,29 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn may_sample_and_insert_at_the_stated_counts() {
-        // 2 samples an insert, counted from 10 transitions on, learner at most 4 ahead or behind.
+    fn may_update_and_insert_at_the_stated_counts() {
+        // 2 samples an insert, counted from 10 transitions on, minibatches of 4, actors wait when
+        // the learner is 8 behind.
         let cases = [
-            // inserted, sampled, may sample 4, may insert
-            (0, 0, false, true),
-            (9, 0, false, true),
-            (10, 0, true, true),   // due 0: 0 + 4 <= 0 + 4
-            (10, 4, false, true),  // 4 + 4 > 4
-            (11, 4, false, true),  // due 2: 8 > 6
-            (12, 4, true, true),   // due 4: 8 <= 8
-            (11, 0, true, true),   // due 2 < 0 + 4
-            (12, 0, true, false),  // due 4: behind by the whole buffer
-            (12, 1, true, true),   // due 4 < 5
-            (50, 70, true, false), // due 80: 80 >= 74
-            (50, 77, true, true),  // due 80 < 81, and 81 <= 84
-            (50, 81, false, true), // 85 > 84
+            // inserted, updates done, updates owed, may insert
+            (0, 0, 0, true),
+            (9, 0, 0, true),
+            (10, 0, 0, true),   // due 0
+            (11, 0, 0, true),   // due 2: less than a minibatch
+            (12, 0, 1, true),   // due 4 < 0 + 8
+            (14, 0, 2, false),  // due 8: behind by the whole buffer
+            (14, 1, 1, true),   // due 8 < 4 + 8
+            (50, 18, 2, false), // due 80, done 72
+            (50, 19, 1, true),  // done 76
+            (50, 20, 0, true),
         ];
-        for (inserted, sampled, may_sample, may_insert) in cases {
-            let mut limiter = RateLimiter::new(2.0, 10, 4.0, 4).unwrap();
+        for (inserted, updates, owed, may_insert) in cases {
+            let mut limiter = RateLimiter::new(2.0, 10, 8.0, 4).unwrap();
             limiter.record_insert(inserted);
-            limiter.record_sample(sampled);
-            let found = (limiter.can_sample(4), limiter.can_insert());
-            assert_eq!(found, (may_sample, may_insert), "{inserted} inserted, {sampled} sampled");
+            (0..updates).for_each(|_| limiter.record_update());
+            let found = (limiter.updates_owed(), limiter.can_insert());
+            assert_eq!(found, (owed, may_insert), "{inserted} inserted, {updates} updates");
         }
-    }
-
-    #[test]
-    fn a_large_buffer_does_not_start_early() {
-        let mut limiter = RateLimiter::new(2.0, 10, 1000.0, 4).unwrap();
-        limiter.record_insert(9);
-        assert!(!limiter.can_sample(4)); // due is -2, and 4 <= -2 + 1000
-        limiter.record_insert(1);
-        assert!(limiter.can_sample(4));
     }
 
     #[test]
@@ -195,62 +165,62 @@ mod tests {
         for (ratio, batch, beyond, updates) in cases {
             let mut limiter = RateLimiter::new(ratio, 5, 32.0, batch).unwrap();
             limiter.record_insert(5 + beyond);
-            assert_eq!(limiter.updates_owed(batch), updates, "{ratio} {batch} {beyond}");
-            limiter.record_sample(updates * batch);
-            assert_eq!(limiter.updates_owed(batch), 0, "{ratio} {batch} {beyond}: done");
+            assert_eq!(limiter.updates_owed(), updates, "{ratio} {batch} {beyond}");
+            (0..updates).for_each(|_| limiter.record_update());
+            assert_eq!(limiter.updates_owed(), 0, "{ratio} {batch} {beyond}: done");
         }
         let mut warming_up = RateLimiter::new(8.0, 100, 32.0, 32).unwrap();
         warming_up.record_insert(99);
-        assert_eq!(warming_up.updates_owed(32), 0);
+        assert_eq!(warming_up.updates_owed(), 0);
     }
 
     #[test]
     fn refuses_values_that_could_hang() {
         let refusal = |result: Result<RateLimiter, ReplayError>| result.unwrap_err().to_string();
         assert_eq!(
-            refusal(RateLimiter::new(8.0, 10, 15.0, 32)),
-            "replay: error_buffer is 15, allowed: at least 16, half a minibatch of 32: with less, \
-             actors and learner could wait for each other"
+            refusal(RateLimiter::new(8.0, 10, 31.0, 32)),
+            "replay: error_buffer is 31, allowed: at least 32, a minibatch: with less, actors and \
+             learner could wait for each other"
         );
         for ratio in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert!(refusal(RateLimiter::new(ratio, 10, 16.0, 32)).contains("samples_per_insert"));
+            assert!(refusal(RateLimiter::new(ratio, 10, 32.0, 32)).contains("samples_per_insert"));
         }
         assert!(refusal(RateLimiter::new(8.0, 10, f64::NAN, 32)).contains("error_buffer is NaN"));
-        assert!(refusal(RateLimiter::new(8.0, 10, 16.0, 0)).contains("minibatch size is 0"));
+        assert!(refusal(RateLimiter::new(8.0, 10, 32.0, 0)).contains("minibatch size is 0"));
     }
 
     #[test]
     fn resumes_where_it_was() {
         let mut limiter = RateLimiter::new(0.3, 7, 5.0, 4).unwrap();
         limiter.record_insert(19);
-        limiter.record_sample(3);
+        limiter.record_update();
         let saved = serde_json::to_string(&limiter).unwrap();
         assert_eq!(serde_json::from_str::<RateLimiter>(&saved).unwrap(), limiter);
     }
 
     proptest! {
         #[test]
-        fn never_are_both_refused(
+        fn never_do_both_wait(
             ratio in 0.01..100.0,
             min_size in 0_u64..50,
-            (largest, batch) in (1_u64..64).prop_flat_map(|b| (Just(b), 1..=b)),
+            batch in 1_u64..64,
             extra in prop_oneof![Just(0.0), 0.0..100.0],
             turns in prop::collection::vec((any::<bool>(), 1_u64..9), 1..200),
         ) {
-            let buffer = largest as f64 / 2.0 + extra;
-            let mut limiter = RateLimiter::new(ratio, min_size, buffer, largest).unwrap();
-            for (wants_to_sample, rows) in turns {
-                let (sample, insert) = (limiter.can_sample(batch), limiter.can_insert());
-                prop_assert!(sample || insert, "{limiter:?}");
-                if sample && (wants_to_sample || !insert) {
-                    limiter.record_sample(batch);
+            let buffer = batch as f64 + extra;
+            let mut limiter = RateLimiter::new(ratio, min_size, buffer, batch).unwrap();
+            for (wants_to_update, rows) in turns {
+                let (update, insert) = (limiter.updates_owed() > 0, limiter.can_insert());
+                prop_assert!(update || insert, "{limiter:?}");
+                if update && (wants_to_update || !insert) {
+                    limiter.record_update();
                 } else {
                     limiter.record_insert(rows);
                 }
                 if limiter.inserted >= min_size {
-                    // Ahead by the buffer at most; behind by it and one vector step at most.
+                    // Never ahead; behind by the buffer and one vector step at most.
                     let error = limiter.sampled as f64 - limiter.due();
-                    prop_assert!(error <= buffer, "{limiter:?}");
+                    prop_assert!(error <= 1e-9 * limiter.due().max(1.0), "{limiter:?}");
                     prop_assert!(error >= -buffer - 9.0 * ratio - 1e-9, "{limiter:?}");
                 }
             }
@@ -269,9 +239,9 @@ mod tests {
             for rows in inserts {
                 limiter.record_insert(rows);
                 inserted += rows;
-                let owed = limiter.updates_owed(batch);
+                let owed = limiter.updates_owed();
                 updates += owed;
-                limiter.record_sample(owed * batch);
+                (0..owed).for_each(|_| limiter.record_update());
             }
             let counted = inserted.saturating_sub(min_size);
             prop_assert_eq!(updates, counted * quarters / (4 * batch));

@@ -1,7 +1,7 @@
 //! Runs: builds the roles, lets them work segment by segment, and keeps what they made.
 //!
-//! A run is a sequence of segments. Within a segment the roles work, in one thread ([`serial`]) or
-//! in many ([`threaded`]); between two segments everything is at rest and owned here, so that
+//! A run is a sequence of segments. Within a segment the roles work, in one thread (`serial`) or
+//! in many (`threaded`); between two segments everything is at rest and owned here, so that
 //! evaluating, saving and stopping are plain function calls on quiet data.
 
 mod build;
@@ -183,8 +183,11 @@ impl<'a> Run<'a> {
             (ledger, recorder_state) = store.restore(&mut roles)?;
         }
         let resume_at = options.resume.then_some(ledger.counters.env_steps);
-        let recorder =
+        let mut recorder =
             Recorder::open(config, options, resume_at, (ledger.counters, recorder_state))?;
+        for text in store.leftovers() {
+            recorder.note("checkpoint_cleared", text)?;
+        }
         // Last, so that a resume that is refused leaves the config that can be resumed.
         store.write_config(config)?;
         let (evaluation_due, saved_at) = (false, None);

@@ -268,6 +268,11 @@ impl Recorder {
         Ok(self.log.flush()?)
     }
 
+    /// Notes something that a reader of the curves should know.
+    pub(super) fn note(&mut self, event: &str, text: &str) -> Result<()> {
+        Ok(self.log.event(event, self.counters, &[("text", text.into())])?)
+    }
+
     /// Notes why the run failed. What was logged before stays.
     pub(super) fn fail(mut self, error: &anyhow::Error) -> Result<()> {
         self.progress = None;

@@ -89,6 +89,11 @@ impl RunStore {
         write_replacing(&self.run_dir.join(CONFIG_FILE), config.to_toml()?.as_bytes())
     }
 
+    /// What interrupted saves of an earlier session left and opening cleared, a sentence each.
+    pub(super) fn leftovers(&self) -> impl Iterator<Item = &str> {
+        self.checkpoints.leftovers().iter().chain(self.best.leftovers()).map(String::as_str)
+    }
+
     /// Saves everything needed to continue.
     pub(super) fn save(
         &mut self,

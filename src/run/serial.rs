@@ -33,13 +33,13 @@ fn learn(plan: &Plan<'_>, roles: &mut Roles, recorder: &mut Recorder) -> Result<
     if roles.replay.is_empty() {
         return Ok(());
     }
-    for _ in 0..roles.limiter.updates_owed(batch_size as u64) {
+    for _ in 0..roles.limiter.updates_owed() {
         let env_steps = recorder.counters().env_steps;
         let begin = Instant::now();
         let exponent = plan.importance_exponent(env_steps);
         let batch = roles.replay.sample(batch_size, exponent, &mut roles.sampler_rng)?;
         recorder.sampled(begin.elapsed());
-        roles.limiter.record_sample(batch_size as u64);
+        roles.limiter.record_update();
         let detail = recorder.wants_detail();
         let (priorities, report) = roles.learner.update(batch, plan.progress(env_steps), detail)?;
         roles.replay.update_priorities(&priorities)?;

@@ -276,8 +276,7 @@ impl Storage<'_> {
     /// as in serial mode. Nobody waits forever: actors are stopped only when at least one update
     /// is owed, because the limiter's buffer is at least a minibatch.
     fn may_sample(&self) -> bool {
-        let batch_size = self.shared.plan.minibatch_size as u64;
-        self.limiter.updates_owed(batch_size) > 0 && !self.replay.is_empty()
+        self.limiter.updates_owed() > 0 && !self.replay.is_empty()
     }
 
     fn sample(&mut self) -> Result<Job> {
@@ -289,7 +288,7 @@ impl Storage<'_> {
             plan.importance_exponent(env_steps),
             self.rng,
         )?;
-        self.limiter.record_sample(plan.minibatch_size as u64);
+        self.limiter.record_update();
         let detail = self.shared.detail.swap(false, Ordering::Relaxed);
         Ok(Job { batch, progress: plan.progress(env_steps), detail, sample_time: begin.elapsed() })
     }
