@@ -124,6 +124,8 @@ fn handle_interrupts(stop: &Arc<AtomicBool>) -> Result<()> {
 
 fn report(summary: &Summary, run_dir: &Path) -> String {
     let dir = run_dir.display();
+    // As it was called, so that the lines below can be typed as they are.
+    let contrail = std::env::args().next().unwrap_or_else(|| "contrail".to_owned());
     let counters = summary.counters;
     let done = format!(
         "{} env steps, {} updates in {:.0} s",
@@ -131,7 +133,7 @@ fn report(summary: &Summary, run_dir: &Path) -> String {
     );
     if summary.end == RunEnd::Interrupted {
         return format!(
-            "interrupted after {done}; everything is saved\n  continue:  contrail train --resume --run-dir {dir}\n"
+            "interrupted after {done}; everything is saved\n  continue:  {contrail} train --resume --run-dir {dir}\n"
         );
     }
     let mut text = format!("done: {done}\n");
@@ -148,7 +150,8 @@ fn report(summary: &Summary, run_dir: &Path) -> String {
         );
     }
     text + &format!(
-        "  curves:    tensorboard --logdir {}\n  evaluate:  contrail evaluate {dir}\n",
+        "  curves:    tensorboard --logdir {}\n  evaluate:  {contrail} evaluate {dir}\n  \
+         watch:     {contrail} record {dir} --out episode.png --every 4\n",
         logdir(run_dir)
     )
 }
