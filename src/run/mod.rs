@@ -328,7 +328,10 @@ impl<'a> Run<'a> {
             let seeds = final_evaluation_seeds(self.config);
             let snapshot = self.roles.learner.snapshot();
             let evaluation = self.roles.evaluator.evaluate(&snapshot.params, episodes, seeds)?;
-            self.recorder.final_evaluation(&evaluation)?;
+            // A finished run that is resumed is measured again, and has this row already.
+            if self.saved_at.is_some() || !self.store.has_result() {
+                self.recorder.final_evaluation(&evaluation)?;
+            }
             last = Some(EvaluationSummary::new(self.ledger.counters.env_steps, &evaluation));
             if let Some(found) = self.ledger.best {
                 let loaded = self.store.load_best()?;
@@ -340,10 +343,20 @@ impl<'a> Run<'a> {
             }
         }
         let end = if interrupted { RunEnd::Interrupted } else { RunEnd::Finished };
-        let summary = self.recorder.close(self.config, end, (last, best))?;
+        let digest = digest(&self.roles.learner.snapshot());
+        let summary = self.recorder.close(self.config, (end, digest), (last, best))?;
         self.store.write_result(&summary)?;
         Ok(summary)
     }
+}
+
+/// Checksum of the parameters, as they lie in memory on a little-endian machine.
+fn digest(snapshot: &PolicySnapshot) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for value in snapshot.params.iter() {
+        hasher.update(&value.to_le_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
 }
 
 /// libtorch would take every core for each operation, and all workers together many times that.

@@ -284,7 +284,7 @@ impl Recorder {
     pub(super) fn close(
         self,
         config: &Config,
-        end: RunEnd,
+        (end, policy_blake3): (RunEnd, String),
         (last, best): (Option<EvaluationSummary>, Option<EvaluationSummary>),
     ) -> Result<Summary> {
         let log_end = match end {
@@ -298,6 +298,7 @@ impl Recorder {
             seed: config.run.seed,
             end,
             counters: self.counters,
+            policy_blake3,
             time_s: self.earlier_s + self.began.elapsed().as_secs_f64(),
             last,
             best,

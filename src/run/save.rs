@@ -204,6 +204,11 @@ impl RunStore {
         read_policy(&self.best, None)
     }
 
+    /// Whether the run was finished or interrupted before, and said so.
+    pub(super) fn has_result(&self) -> bool {
+        self.run_dir.join(RESULT_FILE).exists()
+    }
+
     /// Writes `result.json`.
     pub(super) fn write_result(&self, summary: &Summary) -> Result<()> {
         write_replacing(&self.run_dir.join(RESULT_FILE), &serde_json::to_vec_pretty(summary)?)

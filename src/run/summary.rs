@@ -63,6 +63,8 @@ pub struct Summary {
     pub end: RunEnd,
     /// How far it came.
     pub counters: Counters,
+    /// BLAKE3 checksum of the last policy's parameters: equal for equal serial runs on the CPU.
+    pub policy_blake3: String,
     /// Seconds of the run, sessions before a resume included.
     pub time_s: f64,
     /// The last policy on fresh seeds.
