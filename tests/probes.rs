@@ -14,7 +14,7 @@ use contrail_envs::Registry;
 const SEEDS: std::ops::Range<u32> = 0..3;
 const TOLERANCE: f64 = 0.1;
 /// Rows of metrics at the end that count.
-const ROWS: usize = 10;
+const ROWS: usize = 20;
 
 /// Discount factor 0.5: the value of `Truncation` is 1/(1 - 0.5) = 2, and a learner that takes
 /// truncation for termination finds 1. Episodes of `Truncation` are cut at `LIMIT`.
@@ -155,7 +155,6 @@ fn rainbow() {
         "dqn.n_step=3",
         "dqn.dueling=true",
         "dqn.noisy=true",
-        "run.env_steps=1000",
         "dqn.distribution=c51",
         "replay.sampling=prioritized",
         "replay.priority_exponent=0.2",

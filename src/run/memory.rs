@@ -26,7 +26,7 @@ impl fmt::Display for MemoryPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "memory: {} for {} transitions, {} for libtorch and networks; {} available",
+            "memory: {} for {} transitions, {} for libtorch; {} available",
             text(self.replay_bytes),
             self.capacity_transitions,
             text(self.libtorch_bytes),

@@ -1,7 +1,7 @@
 """Makes the golden values of agents/tests/parity with PyTorch and numpy.
 
-    python3 -m venv /tmp/golden && /tmp/golden/bin/pip install torch==2.11.0 numpy==2.4.6
-    /tmp/golden/bin/python agents/tests/golden/make_golden.py
+    python3 -m venv venv && venv/bin/pip install torch==2.11.0 numpy==2.4.6
+    venv/bin/python agents/tests/golden/make_golden.py
 
 Written with Python 3.11, torch 2.11.0 on the CPU and numpy 2.4.6. Running it again gives the
 same files but for the last digits of an f32, should the processor's kernels differ.
