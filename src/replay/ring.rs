@@ -31,6 +31,7 @@ pub struct Replay {
     pub(super) sampleable: usize,
     pub(super) inserted: u64,
     pub(super) dropped_waiting: u64,
+    pub(super) stale_priorities: u64,
 }
 
 impl Replay {
@@ -56,7 +57,8 @@ impl Replay {
                 .map_err(|_| config.out_of_memory("sum tree"))?,
             ),
         };
-        let (next_id, sampleable, inserted, dropped_waiting) = (0, 0, 0, 0);
+        let (next_id, sampleable, inserted) = (0, 0, 0);
+        let (dropped_waiting, stale_priorities) = (0, 0);
         Ok(Self {
             config,
             slots,
@@ -66,6 +68,7 @@ impl Replay {
             sampleable,
             inserted,
             dropped_waiting,
+            stale_priorities,
         })
     }
 
@@ -104,6 +107,12 @@ impl Replay {
     #[must_use]
     pub fn dropped_waiting(&self) -> u64 {
         self.dropped_waiting
+    }
+
+    /// New priorities ignored so far because their transition was overwritten in the meantime.
+    #[must_use]
+    pub fn stale_priorities(&self) -> u64 {
+        self.stale_priorities
     }
 
     /// Stores the transitions of a block.

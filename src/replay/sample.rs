@@ -118,6 +118,7 @@ impl Replay {
                 priorities.update(slot, *value);
             }
         }
+        self.stale_priorities += ignored as u64;
         Ok(ignored)
     }
 

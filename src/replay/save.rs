@@ -22,6 +22,7 @@ struct Header {
     sampleable: u64,
     inserted: u64,
     dropped_waiting: u64,
+    stale_priorities: u64,
 }
 
 impl Replay {
@@ -39,6 +40,7 @@ impl Replay {
             sampleable: self.sampleable as u64,
             inserted: self.inserted,
             dropped_waiting: self.dropped_waiting,
+            stale_priorities: self.stale_priorities,
         };
         let header = postcard::to_stdvec(&header).map_err(io::Error::other)?;
         out.write_all(MAGIC)?;
@@ -82,6 +84,7 @@ impl Replay {
         self.next_id = header.next_id;
         self.inserted = header.inserted;
         self.dropped_waiting = header.dropped_waiting;
+        self.stale_priorities = header.stale_priorities;
         self.sampleable = usize::try_from(header.sampleable).unwrap_or(usize::MAX);
         let written = self.written();
         self.slots.restore(written, input)?;
@@ -102,7 +105,8 @@ impl Replay {
         if let Some(priorities) = &mut self.priorities {
             priorities.clear();
         }
-        (self.next_id, self.inserted, self.dropped_waiting, self.sampleable) = (0, 0, 0, 0);
+        (self.next_id, self.inserted, self.sampleable) = (0, 0, 0);
+        (self.dropped_waiting, self.stale_priorities) = (0, 0);
     }
 
     fn check_same_config(&self, saved: &ReplayConfig) -> Result<(), ReplayError> {

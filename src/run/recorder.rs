@@ -21,6 +21,7 @@ pub(super) struct ReplayReport {
     size: usize,
     samples_per_insert: f64,
     dropped_transitions: u64,
+    stale_priorities: u64,
 }
 
 impl ReplayReport {
@@ -29,6 +30,7 @@ impl ReplayReport {
             size: replay.len(),
             samples_per_insert: limiter.samples_per_insert_so_far(),
             dropped_transitions: replay.dropped_waiting(),
+            stale_priorities: replay.stale_priorities(),
         }
     }
 }
@@ -214,6 +216,7 @@ impl Recorder {
         add("replay/size", replay.size as f64);
         add("replay/samples_per_insert", replay.samples_per_insert);
         add("replay/dropped_transitions", replay.dropped_transitions as f64);
+        add("replay/stale_priorities", replay.stale_priorities as f64);
         let passed_s = self.row_began.0.elapsed().as_secs_f64().max(1e-9);
         let rate = |now: u64, before: u64| (now - before) as f64 / passed_s;
         let before = self.row_began.1;

@@ -73,6 +73,7 @@ fn overwritten_ids_are_ignored_and_counted() {
     // Ids 0 and 1 are overwritten by 10 and 11, which are in their slots.
     let update = PriorityUpdate { ids: vec![0, 2], priorities: vec![99.0, 5.5] };
     assert_eq!(replay.update_priorities(&update).unwrap(), 1);
+    assert_eq!(replay.stale_priorities(), 1);
     assert_eq!((priority(&replay, 0), priority(&replay, 2)), (4.0, 6.0));
     replay.check_valid().unwrap();
 }
