@@ -38,7 +38,7 @@ fn normal_draws_are_those_that_the_stored_values_were_made_from() {
 }
 
 #[test]
-#[ignore = "writes tests/golden/normals.json, the input of make_golden.py"]
+#[ignore = "not a test: writes the input of make_golden.py; `cargo test --release -p contrail-agents --test parity -- --ignored`"]
 fn write_normals() {
     let draws = floats(&normal(&mut generator(), 1000, Device::Cpu));
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/normals.json");
