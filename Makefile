@@ -18,6 +18,7 @@ train: setup ## train the quick-start job and print its return; further flags in
 # In the release profile throughout, so that libtorch's bindings are compiled once.
 test: ## every check and every test
 	@sh scripts/setup.sh --linters
+	@sh scripts/python_envs.sh
 	@echo "== set-up tests"
 	@sh tests/setup/run.sh
 	@echo "== no file names a path of one machine"
@@ -27,13 +28,16 @@ test: ## every check and every test
 	@echo "== lints"
 	cargo lint
 	@echo "== documentation"
-	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --workspace
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --workspace --features my-envs/cli
 	@echo "== contrail-envs builds without libtorch"
 	LIBTORCH=/nowhere cargo build --release -p contrail-envs
 	@tree=$$(cargo tree -p contrail-envs --prefix none) && \
 		! echo "$$tree" | grep -E '^(tch|torch-sys) '
 	@echo "== tests"
-	cargo test --release --workspace
+	cargo test --release --workspace --features my-envs/cli
+	@echo "== the adapter of gymnasium-rs"
+	cargo clippy --release -p contrail-envs --features gymnasium-rs --lib --test gymnasium_rs -- -D warnings
+	cargo test --release -p contrail-envs --features gymnasium-rs --lib --test gymnasium_rs
 
 clean-libtorch: ## delete the libtorch that set-up fetched
 	rm -rf .libtorch

@@ -38,6 +38,7 @@ fn episode(config: &ReplayConfig) -> Vec<TransitionBlock> {
             ends_trajectory: left == 1,
         };
         TransitionBlock {
+            broken_off: Vec::new(),
             rows: (0..STREAMS as u32).map(row).collect(),
             obs: ObsBuffer::zeros(&config.obs, STREAMS),
             actions: ActionBatch::Discrete(vec![0; STREAMS]),

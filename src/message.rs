@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// and is stored once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TransitionBlock {
+    /// Streams whose trajectory broke off before the rows of this block: their environment failed
+    /// in the middle of an episode. What still waits for its successor there is dropped.
+    pub broken_off: Vec<u32>,
     /// One row a transition.
     pub rows: Vec<TransitionRow>,
     /// `[rows, obs...]`.
@@ -45,6 +48,7 @@ impl TransitionBlock {
     #[must_use]
     pub fn with_capacity(dtype: Dtype, obs_len: usize, rows: usize, discrete: bool) -> Self {
         Self {
+            broken_off: Vec::new(),
             rows: Vec::with_capacity(rows),
             obs: ObsBuffer::with_capacity(dtype, rows * obs_len),
             actions: if discrete {

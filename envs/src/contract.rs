@@ -88,6 +88,17 @@ pub trait Environment: Send {
     /// If the context is invalid, the buffer does not fit, or the environment fails.
     fn reset(&mut self, seed: u64, context: &Context, obs: ObsMut<'_>) -> Result<(), EnvError>;
 
+    /// Says which action the next [`Environment::step`] will apply. Environments that share a
+    /// worker process compute such steps together; to all others it means nothing. The next call
+    /// must be `step` with the same action, or `reset`, which forgets the announcement.
+    ///
+    /// # Errors
+    /// Like `step`; an environment may also leave its errors to `step`.
+    fn announce(&mut self, action: Action<'_>) -> Result<(), EnvError> {
+        let _ = action;
+        Ok(())
+    }
+
     /// Applies an action and writes the observation that follows.
     ///
     /// # Errors
@@ -98,7 +109,8 @@ pub trait Environment: Send {
     /// Appends the full state to `out`.
     ///
     /// # Errors
-    /// If the environment cannot be saved.
+    /// [`EnvError::Unsavable`] if environments of this kind cannot be saved in the middle of an
+    /// episode, which a run survives: the episode begins anew when the run is resumed.
     fn save_state(&self, out: &mut Vec<u8>) -> Result<(), EnvError>;
 
     /// Continues from a state written by [`Environment::save_state`] of the same environment.
@@ -120,6 +132,9 @@ impl<E: Environment + ?Sized> Environment for Box<E> {
     }
     fn reset(&mut self, seed: u64, context: &Context, obs: ObsMut<'_>) -> Result<(), EnvError> {
         (**self).reset(seed, context, obs)
+    }
+    fn announce(&mut self, action: Action<'_>) -> Result<(), EnvError> {
+        (**self).announce(action)
     }
     fn step(&mut self, action: Action<'_>, obs: ObsMut<'_>) -> Result<Step, EnvError> {
         (**self).step(action, obs)

@@ -39,6 +39,14 @@ pub enum EnvError {
     /// A context value that does not exist or is out of bounds.
     #[error("{0}")]
     InvalidContext(String),
+    /// An environment whose state cannot be taken out.
+    #[error("{env}: its state cannot be saved: {reason}")]
+    Unsavable {
+        /// Environment id.
+        env: String,
+        /// Why.
+        reason: String,
+    },
     /// A saved state that cannot be read back.
     #[error("{env}: cannot restore the saved state: {reason}")]
     BadState {

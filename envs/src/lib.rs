@@ -10,11 +10,15 @@ mod context;
 mod contract;
 mod error;
 mod frame;
+#[cfg(feature = "gymnasium-rs")]
+pub mod gymnasium_rs;
 mod observation;
 mod prng;
+pub mod python;
 mod registry;
 mod space;
 pub mod state;
+mod subspace;
 pub mod wrappers;
 
 pub use context::{Context, ContextSpec, ContextValue};
@@ -25,3 +29,4 @@ pub use observation::{ObsBuffer, ObsMut, ObsRef};
 pub use prng::{Prng, SeedStream};
 pub use registry::{EnvOptions, Registry};
 pub use space::{ActionSpace, Dtype, ObsSpace};
+pub use subspace::{Distribution, Subspace};

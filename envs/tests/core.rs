@@ -265,7 +265,9 @@ fn the_registry_applies_replaces_and_removes_the_time_limit() {
         ("Probe/DelayedReward-v0", Some(2), (2, Outcome::Terminated)),
     ];
     for (id, time_limit_env_steps, expected) in table {
-        let mut env = registry.make(id, &EnvOptions { time_limit_env_steps }).unwrap();
+        let mut env = registry
+            .make(id, &EnvOptions { time_limit_env_steps, ..EnvOptions::default() })
+            .unwrap();
         assert_eq!(length(&mut env).unwrap(), expected, "{id} with {time_limit_env_steps:?}");
     }
 }

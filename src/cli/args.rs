@@ -31,6 +31,8 @@ pub enum Command {
     Record(RecordArgs),
     /// List environments, or describe one.
     Envs(EnvsArgs),
+    /// Check that an environment keeps its contract, and measure it.
+    CheckEnv(CheckEnvArgs),
     /// Print the effective config, and check it.
     Config(Box<ConfigArgs>),
 }
@@ -198,6 +200,49 @@ pub struct EnvsArgs {
     pub id: Option<String>,
 
     /// Print JSON on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `contrail check-env`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    contrail check-env CartPole-v1\n  \
+    contrail check-env gym:ALE/Pong-v5 --set env.python=my_venv/bin/python\n  \
+    contrail check-env --config my.toml --subspace moon --subspace mars\n\n\
+    Exit codes: 0 it keeps every rule, 1 it breaks one, 2 bad usage or config.")]
+pub struct CheckEnvArgs {
+    /// Environment; without one, that of the config. It is checked bare: without frame stack,
+    /// action repeat, normalization and reward changes of a config.
+    #[arg(value_name = "ID", required_unless_present = "config")]
+    pub id: Option<String>,
+
+    /// Config file (TOML) with options of the environment and with subspaces.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Subspace of the config that must be told apart by random play: one from the default
+    /// context, several from each other; repeatable [default: all].
+    #[arg(long, value_name = "NAME")]
+    pub subspace: Vec<String>,
+
+    /// Sets any key of the config, as in --set env.kwargs.size=8; repeatable, the last wins.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+
+    /// Episodes to play [default: 4 for the rules, 10 for the random policy].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub episodes: Option<u32>,
+
+    /// Root of every random number of the check.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+
+    /// Check the pictures of an environment in Python too, which may need further packages.
+    #[arg(long)]
+    pub render: bool,
+
+    /// Print one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
 }

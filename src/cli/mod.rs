@@ -1,14 +1,15 @@
 //! The command line.
 
 mod args;
+mod check_env;
 mod envs;
 mod evaluate;
 mod record;
 mod train;
 
 pub use args::{
-    CheckpointChoice, Cli, Command, ConfigArgs, ConfigSource, EnvsArgs, EvaluateArgs, RecordArgs,
-    TrainArgs,
+    CheckEnvArgs, CheckpointChoice, Cli, Command, ConfigArgs, ConfigSource, EnvsArgs, EvaluateArgs,
+    RecordArgs, TrainArgs,
 };
 
 use crate::config::ConfigError;
@@ -42,6 +43,7 @@ pub fn main_with(registry: &Registry) -> ExitCode {
         Command::Evaluate(args) => evaluate::run(&args, registry),
         Command::Record(args) => record::run(&args, registry),
         Command::Envs(args) => envs::run(&args, registry),
+        Command::CheckEnv(args) => check_env::run(&args, registry),
         Command::Config(args) => show_config(&args, registry),
     };
     let exit = result.unwrap_or_else(|error| {

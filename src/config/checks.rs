@@ -1,8 +1,9 @@
 //! Range of every number, and what must hold between keys.
 
 use super::error::Problem;
-use super::raw::{AlgorithmName, RawConfig};
+use super::raw::{AlgorithmName, RawConfig, RawEnv};
 use contrail_agents::{DqnConfig, NetworkConfig, SacConfig};
+use contrail_envs::python::PythonWrapper;
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
@@ -19,6 +20,7 @@ const MAX_N_STEP: usize = 1000;
 pub(super) fn problems(raw: &RawConfig) -> Vec<Problem> {
     let mut checks = Checks::default();
     run_and_env(&mut checks, raw);
+    python(&mut checks, &raw.env);
     if let Some(dqn) = &raw.dqn {
         self::dqn(&mut checks, dqn);
     }
@@ -102,6 +104,31 @@ fn run_and_env(checks: &mut Checks, raw: &RawConfig) {
                      or [-inf, inf] for no clipping"
                 ),
             );
+        }
+    }
+}
+
+/// Longest time limit of a worker, a week.
+const MAX_TIMEOUT_S: f64 = 604_800.0;
+
+fn python(checks: &mut Checks, raw: &RawEnv) {
+    checks.positive("env.start_timeout_s", raw.start_timeout_s, MAX_TIMEOUT_S);
+    checks.positive("env.step_timeout_s", raw.step_timeout_s, MAX_TIMEOUT_S);
+    checks.within("env.max_faults", raw.max_faults, 0..=1_000_000_000);
+    if raw.python.as_os_str().is_empty() {
+        checks.refuse("env.python", "env.python is empty, expected an interpreter".to_owned());
+    }
+    for wrapper in &raw.wrappers {
+        let name = PythonWrapper::from(wrapper.clone()).name;
+        let parts = name.split_once(':');
+        if !parts.is_some_and(|(module, class)| !module.is_empty() && !class.is_empty()) {
+            let text = format!("env.wrappers has {name:?}, expected \"module:Class\"");
+            checks.refuse("env.wrappers", text);
+        }
+    }
+    for (name, context) in &raw.contexts {
+        if let Err(reason) = context.named(name) {
+            checks.refuse("env.contexts", format!("env.contexts.{name} {reason}"));
         }
     }
 }

@@ -12,6 +12,9 @@ const MIN_SIMILARITY: f64 = 0.5;
 /// The top-level key that names a base file; files only.
 pub(super) const EXTENDS: &str = "extends";
 
+/// Sections whose entries are the user's to name. Each is one value here; layers add to it.
+pub(super) const OPEN: [&str; 3] = ["env.contexts", "env.kwargs", "subspaces"];
+
 /// Every key of a config in dotted form, `section.key`, optional ones included, in alphabetical
 /// order. They are read off [`RawConfig`] itself, so that there is no second list to maintain.
 ///
@@ -20,6 +23,7 @@ pub(super) const EXTENDS: &str = "extends";
 pub fn known_keys() -> Result<Vec<String>, serde_json::Error> {
     let mut keys = Vec::new();
     collect(&serde_json::to_value(RawConfig::default())?, "", &mut keys);
+    keys.extend(OPEN.map(str::to_owned));
     keys.sort();
     Ok(keys)
 }

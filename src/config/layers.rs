@@ -137,16 +137,32 @@ fn single(origin: String, key: &str, value: Value) -> Layer {
     Layer { origin, deliberate: true, table }
 }
 
-/// Sets the dotted `key`; known keys never have a value where another has a section.
+/// Sets the dotted `key`; known keys never have a value where another has a section. A table is
+/// added to one that is there.
 pub(super) fn insert(table: &mut Table, key: &str, value: Value) {
     match key.split_once('.') {
-        None => {
-            table.insert(key.to_owned(), value);
-        }
+        None => match (table.get_mut(key), value) {
+            (Some(Value::Table(old)), Value::Table(new)) => add(old, new),
+            (_, value) => {
+                table.insert(key.to_owned(), value);
+            }
+        },
         Some((section, rest)) => {
             let entry = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
             if let Value::Table(inner) = entry {
                 insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// Puts every entry of `new` into `old`, tables within tables included.
+fn add(old: &mut Table, new: Table) {
+    for (name, value) in new {
+        match (old.get_mut(&name), value) {
+            (Some(Value::Table(old)), Value::Table(new)) => add(old, new),
+            (_, value) => {
+                old.insert(name, value);
             }
         }
     }

@@ -15,9 +15,9 @@ const MAX_EXACT_COUNT: f64 = 9_007_199_254_740_992.0;
 pub(super) fn merge(layers: &[Layer]) -> Result<Config, ConfigError> {
     let mut merged = Merged::read(layers)?;
     merged.follow_learning_rate();
-    let raw: RawConfig = Value::Table(merged.table)
-        .try_into()
-        .map_err(|error| ConfigError::Invalid(vec![error.message().to_owned()]))?;
+    let raw: RawConfig = Value::Table(merged.table).try_into().map_err(|error| {
+        ConfigError::Invalid(vec![error.to_string().trim_end().replace('\n', " ")])
+    })?;
     let config = validate(raw).map_err(|problems| {
         let sentence = |text: String, key: &str| match merged.origins.get(key) {
             Some(origin) => format!("{origin}: {text}"),
@@ -73,26 +73,41 @@ impl Merged {
     }
 }
 
-/// Every value of `table` with its dotted key. An empty section that is not known is one too.
+/// Every value of `table` with its dotted key. An empty section that is not known is one too, and
+/// so is an open section as a whole.
 fn leaves(table: &Table, known: &[String]) -> Vec<(String, Value)> {
     let mut found = Vec::new();
+    collect(table, ("", known), &mut found);
+    found
+}
+
+fn collect(table: &Table, (path, known): (&str, &[String]), found: &mut Vec<(String, Value)>) {
     for (name, value) in table {
         // A quoted name with a dot is one name; written as such, it is never a known key.
         let name = if name.contains('.') { format!("{name:?}") } else { name.clone() };
+        let dot = if path.is_empty() { "" } else { "." };
+        let key = format!("{path}{dot}{name}");
         match value {
-            Value::Table(inner) if !inner.is_empty() => {
-                let nested = leaves(inner, &[]).into_iter();
-                found.extend(nested.map(|(key, value)| (format!("{name}.{key}"), value)));
+            Value::Table(inner) if !inner.is_empty() && !keys::OPEN.contains(&key.as_str()) => {
+                collect(inner, (&key, known), found);
             }
-            Value::Table(_) if known.iter().any(|k| k.split('.').next() == Some(&name)) => {}
-            _ => found.push((name, value.clone())),
+            Value::Table(inner) if inner.is_empty() && is_section(&key, known) => {}
+            _ => found.push((key, value.clone())),
         }
     }
-    found
+}
+
+fn is_section(key: &str, known: &[String]) -> bool {
+    known.iter().any(|k| k.split('.').next() == Some(key))
 }
 
 /// `value` if the key `key` takes it; a float without fraction counts as a whole number.
 fn typed(key: &str, value: Value) -> Result<Value, String> {
+    if keys::OPEN.contains(&key) {
+        // A layer may hold a part of an entry, which only makes sense with the others.
+        let expected = || format!("{key} is {value}, expected a table");
+        return if value.is_table() { Ok(value) } else { Err(expected()) };
+    }
     let Err(expected) = try_alone(key, &value) else {
         return Ok(value);
     };

@@ -11,6 +11,7 @@ mod keys;
 mod layers;
 mod merge;
 mod presets;
+mod python;
 mod raw;
 mod sections;
 mod spaces;
@@ -21,6 +22,7 @@ mod tests;
 
 pub use error::ConfigError;
 pub use keys::known_keys;
+pub use python::{RawContext, RawKind, Wrapper};
 pub use raw::{
     AlgorithmName, RawAlgorithm, RawConfig, RawEnv, RawExploration, RawReplay, SamplingName,
 };

@@ -50,6 +50,8 @@ fn find(env: &str, algo: Option<&str>) -> Option<&'static Preset> {
             .iter()
             .find(|preset| preset.env == id && algo.is_none_or(|algo| algo == preset.algo))
     };
+    // Gymnasium's environment of the same name has the same dynamics.
+    let env = env.strip_prefix("gym:").unwrap_or(env);
     let (prefix, similar) = MINATAR;
     exact(env).or_else(|| env.starts_with(prefix).then(|| exact(similar)).flatten())
 }

@@ -1,11 +1,17 @@
 //! What was typed: every section and key that a config file may hold, with its default.
 
+use super::python::{RawContext, Wrapper};
 use super::sections::{
     ActorsConfig, CheckpointConfig, EvaluationConfig, LearnerConfig, LogConfig, RunConfig,
 };
 use super::valid::{Algorithm, Config, EpsilonSchedule, Prioritized, Sampling};
+use crate::roles::OnFault;
 use contrail_agents::{DqnConfig, NetworkConfig, SacConfig};
+use contrail_envs::Distribution;
+use contrail_envs::python::{ImageLayout, PythonOptions};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// A config as it is written. `TryFrom` makes a [`Config`] of it.
 ///
@@ -42,6 +48,9 @@ pub struct RawConfig {
     pub checkpoint: CheckpointConfig,
     /// Curves.
     pub log: LogConfig,
+    /// Named distributions over contexts.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub subspaces: BTreeMap<String, BTreeMap<String, Distribution>>,
 }
 
 impl Default for RawConfig {
@@ -60,6 +69,7 @@ impl Default for RawConfig {
             evaluation: EvaluationConfig::default(),
             checkpoint: CheckpointConfig::default(),
             log: LogConfig::default(),
+            subspaces: BTreeMap::new(),
         }
     }
 }
@@ -82,10 +92,35 @@ pub struct RawEnv {
     pub reward_scale: f64,
     /// Whether observations are shifted and scaled by their running mean and deviation.
     pub normalize_obs: bool,
+    /// What follows when an environment fails in the middle of a run.
+    pub on_fault: OnFault,
+    /// Faults that a session survives, of all workers together.
+    pub max_faults: u64,
+    /// Python: the interpreter.
+    pub python: PathBuf,
+    /// Python: wrappers, the innermost first; `"module:Class"` or a table with name and kwargs.
+    pub wrappers: Vec<Wrapper>,
+    /// Python: entries of a `Dict` observation that are used; empty = all.
+    pub obs_keys: Vec<String>,
+    /// Python: order of the axes of image observations.
+    pub image_layout: ImageLayout,
+    /// Python: whether an observation out of its declared bounds is a fault.
+    pub check_obs_bounds: bool,
+    /// Python: longest time to import and make the environments of a worker.
+    pub start_timeout_s: f64,
+    /// Python: longest time for one step of all environments of a worker, or one reset.
+    pub step_timeout_s: f64,
+    /// Arguments of the constructor by name.
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    pub kwargs: serde_json::Map<String, serde_json::Value>,
+    /// Python: context values that the environment takes, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub contexts: BTreeMap<String, RawContext>,
 }
 
 impl Default for RawEnv {
     fn default() -> Self {
+        let python = PythonOptions::default();
         Self {
             id: None,
             time_limit_env_steps: None,
@@ -94,6 +129,17 @@ impl Default for RawEnv {
             reward_clip: None,
             reward_scale: 1.0,
             normalize_obs: false,
+            on_fault: OnFault::Stop,
+            max_faults: 100,
+            python: python.interpreter,
+            wrappers: Vec::new(),
+            obs_keys: Vec::new(),
+            image_layout: python.image_layout,
+            check_obs_bounds: python.check_obs_bounds,
+            start_timeout_s: python.start_timeout.as_secs_f64(),
+            step_timeout_s: python.step_timeout.as_secs_f64(),
+            kwargs: serde_json::Map::new(),
+            contexts: BTreeMap::new(),
         }
     }
 }
@@ -217,15 +263,7 @@ impl From<Config> for RawConfig {
         };
         Self {
             run: config.run,
-            env: RawEnv {
-                id: Some(config.env.id),
-                time_limit_env_steps: config.env.time_limit.as_option(),
-                frame_stack: config.env.frame_stack,
-                action_repeat_frames: config.env.action_repeat_frames,
-                reward_clip: config.env.reward_clip.map(|clip| [clip.low, clip.high]),
-                reward_scale: config.env.reward_scale,
-                normalize_obs: config.env.normalize_obs,
-            },
+            env: config.env.into(),
             actors: config.actors,
             algorithm: RawAlgorithm { name },
             dqn,
@@ -242,6 +280,7 @@ impl From<Config> for RawConfig {
             evaluation: config.evaluation,
             checkpoint: config.checkpoint,
             log: config.log,
+            subspaces: config.subspaces.into_iter().map(|s| (s.name, s.values)).collect(),
         }
     }
 }

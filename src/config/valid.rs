@@ -2,13 +2,17 @@
 
 use super::checks;
 use super::error::{ConfigError, Problem};
-use super::raw::{AlgorithmName, RawConfig, RawReplay, SamplingName};
+use super::raw::{AlgorithmName, RawConfig, RawEnv, RawReplay, SamplingName};
 use super::sections::{
     ActorsConfig, CheckpointConfig, EvaluationConfig, LearnerConfig, LogConfig, RunConfig,
 };
+use crate::roles::OnFault;
 use contrail_agents::{DqnConfig, NetworkConfig, SacConfig};
+use contrail_envs::Subspace;
+use contrail_envs::python::PythonOptions;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 /// Everything a run needs to know. Only values that passed every check can be in here, as long as
 /// it comes from [`super::load`] or from a [`RawConfig`]. Serialised, it is a config file again.
@@ -37,6 +41,8 @@ pub struct Config {
     pub checkpoint: CheckpointConfig,
     /// Curves.
     pub log: LogConfig,
+    /// Named distributions over contexts.
+    pub subspaces: Vec<Subspace>,
 }
 
 /// The environment and its wrappers.
@@ -56,6 +62,14 @@ pub struct EnvConfig {
     pub reward_scale: f64,
     /// Whether observations are shifted and scaled by their running mean and deviation.
     pub normalize_obs: bool,
+    /// What follows when an environment fails in the middle of a run.
+    pub on_fault: OnFault,
+    /// Faults that a session survives, of all workers together.
+    pub max_faults: u64,
+    /// Arguments of the constructor by name.
+    pub kwargs: serde_json::Map<String, serde_json::Value>,
+    /// What only environments in Python heed.
+    pub python: PythonOptions,
 }
 
 /// When an episode is cut.
@@ -271,15 +285,7 @@ pub(super) fn validate(raw: RawConfig) -> Result<Config, Vec<Problem>> {
     };
     let mut config = Config {
         run: raw.run,
-        env: EnvConfig {
-            id: raw.env.id.unwrap_or_default(), // `checks` refuses an absent one
-            time_limit: TimeLimit::from_option(raw.env.time_limit_env_steps),
-            frame_stack: raw.env.frame_stack,
-            action_repeat_frames: raw.env.action_repeat_frames,
-            reward_clip: raw.env.reward_clip.and_then(RewardClip::from_pair),
-            reward_scale: raw.env.reward_scale,
-            normalize_obs: raw.env.normalize_obs,
-        },
+        env: env(raw.env),
         actors: raw.actors,
         algorithm: match raw.algorithm.name {
             AlgorithmName::Dqn => Algorithm::Dqn(raw.dqn.unwrap_or_default()),
@@ -298,9 +304,42 @@ pub(super) fn validate(raw: RawConfig) -> Result<Config, Vec<Problem>> {
         evaluation: raw.evaluation,
         checkpoint: raw.checkpoint,
         log: raw.log,
+        subspaces: raw
+            .subspaces
+            .into_iter()
+            .map(|(name, values)| Subspace { name, values })
+            .collect(),
     };
     if !config.uses_epsilon() {
         config.exploration.epsilon = EpsilonSchedule::OFF;
     }
     Ok(config)
+}
+
+/// What `checks` accepted.
+fn env(raw: RawEnv) -> EnvConfig {
+    let contexts = raw.contexts.iter().filter_map(|(name, context)| context.named(name).ok());
+    EnvConfig {
+        python: PythonOptions {
+            interpreter: raw.python,
+            wrappers: raw.wrappers.into_iter().map(Into::into).collect(),
+            obs_keys: raw.obs_keys,
+            image_layout: raw.image_layout,
+            contexts: contexts.collect(),
+            check_obs_bounds: raw.check_obs_bounds,
+            start_timeout: Duration::from_secs_f64(raw.start_timeout_s),
+            step_timeout: Duration::from_secs_f64(raw.step_timeout_s),
+            ..PythonOptions::default()
+        },
+        id: raw.id.unwrap_or_default(), // `checks` refuses an absent one
+        time_limit: TimeLimit::from_option(raw.time_limit_env_steps),
+        frame_stack: raw.frame_stack,
+        action_repeat_frames: raw.action_repeat_frames,
+        reward_clip: raw.reward_clip.and_then(RewardClip::from_pair),
+        reward_scale: raw.reward_scale,
+        normalize_obs: raw.normalize_obs,
+        on_fault: raw.on_fault,
+        max_faults: raw.max_faults,
+        kwargs: raw.kwargs,
+    }
 }

@@ -8,6 +8,12 @@ use contrail_envs::ActionSpace;
 
 /// Refuses a block whose arrays do not have the dtypes and lengths of the config.
 pub(super) fn shape(config: &ReplayConfig, block: &TransitionBlock) -> Result<(), ReplayError> {
+    if let Some(stream) = block.broken_off.iter().find(|s| **s as usize >= config.streams) {
+        let last = config.streams.saturating_sub(1);
+        return Err(ReplayError::BadBlock(format!(
+            "stream {stream} broke off, allowed 0 to {last}"
+        )));
+    }
     let (rows, obs) = (block.rows.len(), &config.obs);
     let ended = block.rows.iter().filter(|row| row.ends_trajectory).count();
     let parts = [("obs", &block.obs, rows), ("final_obs", &block.final_obs, ended)];

@@ -26,6 +26,7 @@ impl NStepConfig {
     pub fn new_block(&self, streams: usize) -> TransitionBlock {
         let (rows, dtype) = (streams * self.n_step, self.obs.dtype);
         TransitionBlock {
+            broken_off: Vec::new(),
             rows: Vec::with_capacity(rows),
             obs: ObsBuffer::with_capacity(dtype, rows * self.obs.len()),
             actions: match &self.action {
@@ -42,6 +43,7 @@ impl NStepConfig {
 impl TransitionBlock {
     /// Forgets the rows and keeps the memory, so that a block that came back can be filled again.
     pub fn clear(&mut self) {
+        self.broken_off.clear();
         self.rows.clear();
         self.obs.clear();
         match &mut self.actions {
@@ -170,6 +172,11 @@ impl NStepAccumulator {
             self.emit_oldest(step.outcome, block);
         }
         block.final_obs.extend(step.next_obs);
+    }
+
+    /// Forgets the open windows: the episode broke off.
+    pub fn break_off(&mut self) {
+        (self.head, self.len) = (0, 0);
     }
 
     /// Appends the oldest open transition, whose window reaches to the newest step.

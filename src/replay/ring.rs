@@ -124,6 +124,9 @@ impl Replay {
         check::shape(&self.config, block)?;
         let obs_len = self.config.obs.len();
         let mut ended = 0;
+        for &stream in &block.broken_off {
+            self.break_off(stream);
+        }
         for (index, row) in block.rows.iter().enumerate() {
             check::row(&self.config, &self.streams, block, index)?;
             let stream = row.stream as usize;
@@ -139,17 +142,14 @@ impl Replay {
         Ok(())
     }
 
-    /// Breaks off the trajectories of all streams: the transitions that wait for a successor are
-    /// dropped and counted. For actors that start new episodes without having ended the old ones,
-    /// as after a restart that restored the replay and not the environments.
-    pub fn break_off_trajectories(&mut self) {
+    /// Breaks off the trajectory of a stream: the transitions that wait for a successor are dropped
+    /// and counted.
+    fn break_off(&mut self, stream: u32) {
         let oldest = self.oldest_id();
-        for stream in &mut self.streams {
-            for waiting in stream.break_off().filter(|waiting| waiting.id >= oldest) {
-                let slot = slot_of(waiting.id, self.config.capacity_transitions);
-                self.slots.records[slot].link = Link::None;
-                self.dropped_waiting += 1;
-            }
+        for waiting in self.streams[stream as usize].break_off().filter(|w| w.id >= oldest) {
+            let slot = slot_of(waiting.id, self.config.capacity_transitions);
+            self.slots.records[slot].link = Link::None;
+            self.dropped_waiting += 1;
         }
     }
 

@@ -1,12 +1,15 @@
 //! An actor: a vector of environments, one batched policy call for all of them.
 
-use super::{action_row, check_obs, check_reward, guarded, obs_batch, row_mut, row_ref};
+use super::{
+    Fault, FaultPolicy, MakeEnvs, OnFault, action_row, check_obs, check_reward, guarded, obs_batch,
+    row_mut, row_ref,
+};
 use crate::config::{EpsilonSchedule, ExplorationConfig, RewardClip};
 use crate::message::{PolicySnapshot, TransitionBlock};
 use crate::replay::{NStepAccumulator, NStepConfig, OneStep};
-use anyhow::{Context as _, Result, ensure};
-use contrail_agents::{ActMode, ObsBatch, Policy};
-use contrail_envs::{Environment, Prng, SeedStream, Step};
+use anyhow::{Context as _, Error, Result, ensure};
+use contrail_agents::{ActMode, ActionBatch, ObsBatch, Policy};
+use contrail_envs::{EnvError, Environment, Prng, SeedStream, Step};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -50,8 +53,12 @@ impl Exploration {
 pub struct ActorParts {
     /// Its number, from 0.
     pub index: usize,
-    /// Its environments, wrapped, each with the number of its stream.
-    pub envs: Vec<(u32, Box<dyn Environment>)>,
+    /// Makes its environments, wrapped.
+    pub make_envs: MakeEnvs,
+    /// Number of the stream of its first environment; the others follow.
+    pub first_stream: u32,
+    /// What follows when one of them fails.
+    pub faults: FaultPolicy,
     /// Its own copy of the policy.
     pub policy: Box<dyn Policy>,
     /// Its branch of the root seed.
@@ -80,7 +87,7 @@ pub struct EpisodeEnd {
 /// What one vector step of an actor gave, beside its transitions.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ActReport {
-    /// Decisions: the number of environments.
+    /// Decisions: the number of environments, those included whose answer was lost in a fault.
     pub env_steps: u64,
     /// Simulator ticks.
     pub frames: u64,
@@ -88,15 +95,19 @@ pub struct ActReport {
     pub version: u64,
     /// Episodes that ended.
     pub episodes: Vec<EpisodeEnd>,
+    /// Faults of environments that were survived.
+    pub faults: Vec<Fault>,
+    /// Episodes that were given up because of them.
+    pub broken_episodes: u64,
     /// Time in the policy.
     pub policy_time: Duration,
     /// Time in the environments.
     pub env_time: Duration,
 }
 
-/// One environment and its running episode.
+/// The running episode of one environment.
 struct Stream {
-    env: Box<dyn Environment>,
+    number: u32,
     seeds: SeedStream,
     accumulator: NStepAccumulator,
     episodes_begun: u64,
@@ -111,7 +122,13 @@ pub struct Actor {
     version: Option<u64>,
     rng: Prng,
     exploration: Exploration,
+    make_envs: MakeEnvs,
+    faults: FaultPolicy,
+    envs: Vec<Box<dyn Environment>>,
+    /// One for each environment.
     streams: Vec<Stream>,
+    /// Streams that broke off since the last block.
+    broken_off: Vec<u32>,
     n_step: NStepConfig,
     reward_scale: f64,
     reward_clip: Option<RewardClip>,
@@ -125,11 +142,13 @@ pub struct ActorState {
     rng: Prng,
     obs: ObsBatch,
     streams: Vec<StreamState>,
+    broken_off: Vec<u32>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct StreamState {
-    env: Vec<u8>,
+    /// Absent if environments of this kind cannot be saved.
+    env: Option<Vec<u8>>,
     accumulator: NStepAccumulator,
     episodes_begun: u64,
     episode_return: f64,
@@ -140,25 +159,15 @@ impl Actor {
     /// An actor at the beginning of its first episodes.
     ///
     /// # Errors
-    /// If an environment cannot be reset.
+    /// If an environment cannot be made or reset.
     pub fn new(parts: ActorParts) -> Result<Self> {
-        let ActorParts {
-            index,
-            envs,
-            policy,
-            seeds,
-            exploration,
-            n_step,
-            reward_scale,
-            reward_clip,
-        } = parts;
-        let streams = envs.into_iter().enumerate().map(|(i, (number, env))| {
-            let seeds = seeds.stream("env").index(i as u64);
-            let accumulator = NStepAccumulator::new(&n_step, number)?;
+        let ActorParts { index, make_envs, first_stream, policy, seeds, n_step, .. } = parts;
+        let envs = make_envs()?;
+        let streams = (first_stream..).zip(0..envs.len() as u64).map(|(number, i)| {
             Ok(Stream {
-                env,
-                seeds,
-                accumulator,
+                number,
+                seeds: seeds.stream("env").index(i),
+                accumulator: NStepAccumulator::new(&n_step, number)?,
                 episodes_begun: 0,
                 episode_return: 0.0,
                 length_env_steps: 0,
@@ -167,17 +176,20 @@ impl Actor {
         let streams = streams.collect::<Result<Vec<_>>>()?;
         let (obs, next_obs) =
             (obs_batch(&n_step.obs, streams.len()), obs_batch(&n_step.obs, streams.len()));
-        let rng = seeds.stream("policy").rng();
         let mut actor = Self {
             index,
             policy,
             version: None,
-            rng,
-            exploration,
+            rng: seeds.stream("policy").rng(),
+            exploration: parts.exploration,
+            make_envs,
+            faults: parts.faults,
+            envs,
             streams,
+            broken_off: Vec::new(),
             n_step,
-            reward_scale,
-            reward_clip,
+            reward_scale: parts.reward_scale,
+            reward_clip: parts.reward_clip,
             obs,
             next_obs,
         };
@@ -192,7 +204,8 @@ impl Actor {
     /// new block. `env_steps` is the count of all actors before this step.
     ///
     /// # Errors
-    /// If the policy or an environment fails; the error names actor and environment.
+    /// If the policy fails, or an environment in a way that the fault policy does not survive; the
+    /// error names actor and environment.
     pub fn step(
         &mut self,
         snapshot: &PolicySnapshot,
@@ -210,35 +223,68 @@ impl Actor {
         let acted = Instant::now();
         let rows = self.streams.len();
         let mut block = self.n_step.new_block(rows);
+        block.broken_off.append(&mut self.broken_off);
         let mut report =
             ActReport { env_steps: rows as u64, version: snapshot.version, ..ActReport::default() };
-        for row in 0..rows {
-            let step = self
-                .step_stream(row, action_row(&actions, row, rows), &mut block)
-                .with_context(|| format!("actor {}, environment {row}", self.index))?;
-            report.frames += u64::from(step.frames);
-            if step.outcome.ends_episode() {
-                report.episodes.push(self.streams[row].ended());
-                self.begin_episode(row)?;
-            }
-        }
+        self.step_envs(&actions, &mut block, &mut report)?;
         std::mem::swap(&mut self.obs, &mut self.next_obs);
         report.policy_time = acted - begin;
         report.env_time = acted.elapsed();
         Ok((block, report))
     }
 
-    fn step_stream(
+    /// Steps every environment. After a fault that took all of them, all are at the beginning of
+    /// new episodes, and the steps not yet asked for are lost.
+    fn step_envs(
+        &mut self,
+        actions: &ActionBatch,
+        block: &mut TransitionBlock,
+        report: &mut ActReport,
+    ) -> Result<()> {
+        let rows = self.streams.len();
+        for row in 0..rows {
+            self.envs[row].announce(action_row(actions, row, rows))?;
+        }
+        for row in 0..rows {
+            let stepped = self.step_env(row, action_row(actions, row, rows), block);
+            let survived = match stepped {
+                Ok(step) => {
+                    report.frames += u64::from(step.frames);
+                    if !step.outcome.ends_episode() {
+                        continue;
+                    }
+                    report.episodes.push(self.streams[row].ended());
+                    self.begin_episode(row)
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = survived
+                && self.recover(row, error, report)? == OnFault::Restart
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn step_env(
         &mut self,
         row: usize,
         action: contrail_envs::Action<'_>,
         block: &mut TransitionBlock,
     ) -> Result<Step> {
         let len = self.n_step.obs.len();
-        let stream = &mut self.streams[row];
-        let step = guarded(|| stream.env.step(action, row_mut(&mut self.next_obs, row, len)))?;
-        check_reward(step.reward)?;
-        check_obs(row_ref(&self.next_obs, row, len))?;
+        let (env, stream) = (&mut self.envs[row], &mut self.streams[row]);
+        let step = guarded(|| env.step(action, row_mut(&mut self.next_obs, row, len)))
+            .and_then(|step| check_reward(step.reward).map(|()| step))
+            .and_then(|step| check_obs(row_ref(&self.next_obs, row, len)).map(|()| step))
+            .with_context(|| {
+                let (id, step) = (&env.spec().id, stream.length_env_steps + 1);
+                format!(
+                    "actor {}, environment {row} ({id}), step {step} of its episode",
+                    self.index
+                )
+            })?;
         stream.episode_return += f64::from(step.reward);
         stream.length_env_steps += 1;
         let mut reward = f64::from(step.reward) * self.reward_scale;
@@ -257,18 +303,73 @@ impl Actor {
         Ok(step)
     }
 
+    /// After a fault of environment `row`: begins a new episode there, or in all environments.
+    /// Says which.
+    fn recover(&mut self, row: usize, error: Error, report: &mut ActReport) -> Result<OnFault> {
+        let (on_fault, text) = self.faults.decide(error)?;
+        if on_fault == OnFault::SkipEpisode {
+            self.break_off(row, report);
+            match self.begin_episode(row) {
+                Ok(()) => {
+                    report.faults.push(Fault { text, restarted: false });
+                    return Ok(OnFault::SkipEpisode);
+                }
+                Err(error) => {
+                    report.faults.push(Fault { text, restarted: false });
+                    return self.restart(self.faults.decide(error)?.1, report);
+                }
+            }
+        }
+        self.restart(text, report)
+    }
+
+    /// Makes all environments anew, until that succeeds or no fault is left.
+    fn restart(&mut self, mut text: String, report: &mut ActReport) -> Result<OnFault> {
+        for row in 0..self.streams.len() {
+            self.break_off(row, report);
+        }
+        loop {
+            report.faults.push(Fault { text, restarted: true });
+            self.envs.clear(); // ends their worker before the next one begins
+            let made = guarded(&self.make_envs)
+                .with_context(|| format!("actor {}: its environments cannot be made", self.index));
+            let begun = made.and_then(|envs| {
+                self.envs = envs;
+                (0..self.streams.len()).try_for_each(|row| self.begin_episode(row))
+            });
+            match begun {
+                Ok(()) => return Ok(OnFault::Restart),
+                Err(error) => text = self.faults.decide(error)?.1,
+            }
+        }
+    }
+
+    /// Gives up the episode of `row`: its open windows are forgotten here, and by the replay
+    /// before it reads the next block.
+    fn break_off(&mut self, row: usize, report: &mut ActReport) {
+        let stream = &mut self.streams[row];
+        stream.accumulator.break_off();
+        if stream.length_env_steps > 0 {
+            report.broken_episodes += 1;
+        }
+        stream.ended();
+        self.broken_off.push(stream.number);
+    }
+
     /// Resets environment `row`; its first observation takes the place of the final one, which is
     /// in the block by now.
     fn begin_episode(&mut self, row: usize) -> Result<()> {
         let stream = &mut self.streams[row];
         let seed = stream.seeds.index(stream.episodes_begun).seed();
         stream.episodes_begun += 1;
-        let context = stream.env.spec().context.default_context();
+        let env = &mut self.envs[row];
+        let context = env.spec().context.default_context();
         let len = self.n_step.obs.len();
-        guarded(|| stream.env.reset(seed, &context, row_mut(&mut self.next_obs, row, len)))
+        guarded(|| env.reset(seed, &context, row_mut(&mut self.next_obs, row, len)))
             .and_then(|()| check_obs(row_ref(&self.next_obs, row, len)))
             .with_context(|| {
-                format!("actor {}, environment {row}: reset with seed {seed}", self.index)
+                let id = &env.spec().id;
+                format!("actor {}, environment {row} ({id}), reset with seed {seed}", self.index)
             })
     }
 
@@ -283,9 +384,13 @@ impl Actor {
     /// # Errors
     /// If an environment cannot be saved.
     pub fn save(&self) -> Result<ActorState> {
-        let streams = self.streams.iter().map(|stream| {
-            let mut env = Vec::new();
-            stream.env.save_state(&mut env)?;
+        let streams = self.envs.iter().zip(&self.streams).map(|(env, stream)| {
+            let mut state = Vec::new();
+            let env = match env.save_state(&mut state) {
+                Ok(()) => Some(state),
+                Err(EnvError::Unsavable { .. }) => None,
+                Err(error) => return Err(error.into()),
+            };
             Ok(StreamState {
                 env,
                 accumulator: stream.accumulator.clone(),
@@ -298,30 +403,40 @@ impl Actor {
             rng: self.rng.clone(),
             obs: self.obs.clone(),
             streams: streams.collect::<Result<_>>()?,
+            broken_off: self.broken_off.clone(),
         })
     }
 
-    /// Continues from what [`Actor::save`] gave.
+    /// Continues from what [`Actor::save`] gave. Environments that could not be saved begin new
+    /// episodes; returns how many.
     ///
     /// # Errors
     /// If the state belongs to an actor with other environments.
-    pub fn restore(&mut self, state: ActorState) -> Result<()> {
+    pub fn restore(&mut self, state: ActorState) -> Result<u64> {
         let (have, want) = (state.streams.len(), self.streams.len());
         ensure!(
             have == want,
             "actor {}: {have} environments were saved, this run has {want}",
             self.index
         );
-        for (stream, saved) in self.streams.iter_mut().zip(state.streams) {
-            stream.env.restore_state(&saved.env)?;
+        (self.rng, self.broken_off) = (state.rng, state.broken_off);
+        self.next_obs = state.obs;
+        let mut begun_anew = ActReport::default();
+        for (row, saved) in state.streams.into_iter().enumerate() {
+            let stream = &mut self.streams[row];
             stream.accumulator = saved.accumulator;
             stream.episodes_begun = saved.episodes_begun;
             stream.episode_return = saved.episode_return;
             stream.length_env_steps = saved.length_env_steps;
+            if let Some(env) = saved.env {
+                self.envs[row].restore_state(&env)?;
+            } else {
+                self.break_off(row, &mut begun_anew);
+                self.begin_episode(row)?;
+            }
         }
-        (self.rng, self.obs) = (state.rng, state.obs);
-        self.next_obs = self.obs.clone();
-        Ok(())
+        self.obs = self.next_obs.clone();
+        Ok(begun_anew.broken_episodes)
     }
 }
 

@@ -1,10 +1,14 @@
 //! The evaluator: greedy episodes on environments and seeds of its own.
 
-use super::{action_row, check_obs, check_reward, guarded, obs_batch, row_mut, row_ref};
-use anyhow::{Context as _, Result};
+use super::{
+    Fault, FaultPolicy, MakeEnvs, action_row, check_obs, check_reward, guarded, obs_batch, row_mut,
+    row_ref,
+};
+use anyhow::{Context as _, Error, Result};
 use contrail_agents::{ActMode, ObsBatch, Policy};
-use contrail_envs::{Action, Environment, ObsSpace, RgbFrame, SeedStream, Step};
+use contrail_envs::{Action, Environment, ObsSpace, Prng, RgbFrame, SeedStream, Step};
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 
 /// Where an evaluation cuts an episode that does not end: an environment without a time limit must
 /// not hang a run. A hundred thousand decisions are more than any published limit.
@@ -12,8 +16,11 @@ const MAX_EPISODE_ENV_STEPS: u64 = 100_000;
 
 /// What an evaluator is made of.
 pub struct EvaluatorParts {
-    /// Environments that never train.
-    pub envs: Vec<Box<dyn Environment>>,
+    /// Makes environments that never train; at least one.
+    pub make_envs: MakeEnvs,
+    /// What follows when one of them fails. An episode that is not to stop the run is played
+    /// again from its beginning: leaving it out would prefer episodes without faults.
+    pub faults: FaultPolicy,
     /// Its own copy of the policy.
     pub policy: Box<dyn Policy>,
     /// Probability of a uniformly random action.
@@ -22,6 +29,8 @@ pub struct EvaluatorParts {
 
 /// A worker that measures.
 pub struct Evaluator {
+    make_envs: MakeEnvs,
+    faults: FaultPolicy,
     envs: Vec<Box<dyn Environment>>,
     policy: Box<dyn Policy>,
     epsilon: f64,
@@ -36,6 +45,8 @@ pub struct Evaluation {
     pub returns: Vec<f64>,
     /// Decisions of each episode.
     pub lengths_env_steps: Vec<u64>,
+    /// Faults of environments that were survived.
+    pub faults: Vec<Fault>,
 }
 
 impl Evaluation {
@@ -68,17 +79,48 @@ struct Running {
     length_env_steps: u64,
 }
 
+impl Running {
+    fn new(episode: usize) -> Self {
+        Self { episode, episode_return: 0.0, length_env_steps: 0 }
+    }
+}
+
+/// The episodes of an evaluation: waiting, running (one slot an environment), done.
+struct Round {
+    waiting: VecDeque<usize>,
+    running: Vec<Option<Running>>,
+    results: Vec<(f64, u64)>,
+}
+
+impl Round {
+    fn new(episodes: usize, envs: usize) -> Self {
+        let (waiting, running) = ((0..episodes).collect(), vec![None; envs]);
+        Self { waiting, running, results: vec![(0.0, 0); episodes] }
+    }
+
+    fn is_over(&self) -> bool {
+        self.waiting.is_empty() && self.running.iter().all(Option::is_none)
+    }
+
+    /// All running episodes wait again.
+    fn begin_again(&mut self) {
+        for run in self.running.iter_mut().rev().filter_map(Option::take) {
+            self.waiting.push_front(run.episode);
+        }
+    }
+}
+
 impl Evaluator {
     /// An evaluator.
     ///
-    /// # Panics
-    /// If there is no environment: a bug.
-    #[must_use]
-    pub fn new(parts: EvaluatorParts) -> Self {
-        let EvaluatorParts { envs, policy, epsilon } = parts;
+    /// # Errors
+    /// If its environments cannot be made.
+    pub fn new(parts: EvaluatorParts) -> Result<Self> {
+        let EvaluatorParts { make_envs, faults, policy, epsilon } = parts;
+        let envs = make_envs()?;
         let space = envs[0].spec().obs.clone();
         let obs = obs_batch(&space, envs.len());
-        Self { envs, policy, epsilon, space, obs }
+        Ok(Self { make_envs, faults, envs, policy, epsilon, space, obs })
     }
 
     /// Plays `episodes` episodes with `params`. Episode `i` is the same whatever the number of
@@ -86,7 +128,7 @@ impl Evaluator {
     /// end (at most 100,000 env steps), so that short ones are not preferred.
     ///
     /// # Errors
-    /// If the policy or an environment fails.
+    /// If the policy fails, or an environment in a way that the fault policy does not survive.
     pub fn evaluate(
         &mut self,
         params: &[f32],
@@ -95,39 +137,64 @@ impl Evaluator {
     ) -> Result<Evaluation> {
         self.policy.load(params);
         let mut rng = seeds.stream("policy").rng();
-        let mode = self.mode();
-        let mut results = vec![(0.0, 0); episodes];
-        let mut next = 0;
-        let mut running = vec![None; self.envs.len()];
-        loop {
-            for (row, slot) in running.iter_mut().enumerate() {
-                if slot.is_none() && next < episodes {
-                    self.begin(row, seeds.stream("episode").index(next as u64).seed())?;
-                    *slot =
-                        Some(Running { episode: next, episode_return: 0.0, length_env_steps: 0 });
-                    next += 1;
-                }
-            }
-            if running.iter().all(Option::is_none) {
-                break;
-            }
-            let actions = self.policy.act(&self.obs, mode, &mut rng).context("evaluator")?;
-            let rows = self.envs.len();
-            for (row, slot) in running.iter_mut().enumerate() {
-                let Some(run) = slot else { continue };
-                let step = self
-                    .step(row, action_row(&actions, row, rows))
-                    .with_context(|| format!("evaluator, environment {row}"))?;
-                run.episode_return += f64::from(step.reward);
-                run.length_env_steps += 1;
-                if step.outcome.ends_episode() || run.length_env_steps >= MAX_EPISODE_ENV_STEPS {
-                    results[run.episode] = (run.episode_return, run.length_env_steps);
-                    *slot = None;
-                }
+        let mut round = Round::new(episodes, self.envs.len());
+        let mut faults = Vec::new();
+        while !round.is_over() {
+            if let Err(error) = self.play_on(&mut round, seeds, &mut rng) {
+                round.begin_again();
+                self.restart(error, &mut faults)?;
             }
         }
-        let (returns, lengths_env_steps) = results.into_iter().unzip();
-        Ok(Evaluation { returns, lengths_env_steps })
+        let (returns, lengths_env_steps) = round.results.into_iter().unzip();
+        Ok(Evaluation { returns, lengths_env_steps, faults })
+    }
+
+    /// Begins episodes where an environment is free, and steps those that are busy once.
+    fn play_on(&mut self, round: &mut Round, seeds: SeedStream, rng: &mut Prng) -> Result<()> {
+        for row in 0..self.envs.len() {
+            if round.running[row].is_none()
+                && let Some(episode) = round.waiting.pop_front()
+            {
+                round.running[row] = Some(Running::new(episode));
+                self.begin(row, seeds.stream("episode").index(episode as u64).seed())?;
+            }
+        }
+        let actions = self.policy.act(&self.obs, self.mode(), rng).context("evaluator")?;
+        let rows = self.envs.len();
+        for row in (0..rows).filter(|row| round.running[*row].is_some()) {
+            self.envs[row].announce(action_row(&actions, row, rows))?;
+        }
+        for row in 0..rows {
+            let Some(run) = &mut round.running[row] else { continue };
+            let step = self.step(row, action_row(&actions, row, rows)).with_context(|| {
+                let (id, step) = (&self.envs[row].spec().id, run.length_env_steps + 1);
+                format!("evaluator, environment {row} ({id}), step {step} of its episode")
+            })?;
+            run.episode_return += f64::from(step.reward);
+            run.length_env_steps += 1;
+            if step.outcome.ends_episode() || run.length_env_steps >= MAX_EPISODE_ENV_STEPS {
+                round.results[run.episode] = (run.episode_return, run.length_env_steps);
+                round.running[row] = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes all environments anew, until that succeeds or no fault is left.
+    fn restart(&mut self, error: Error, faults: &mut Vec<Fault>) -> Result<()> {
+        let mut error = error;
+        loop {
+            let text = self.faults.decide(error)?.1;
+            faults.push(Fault { text, restarted: true });
+            self.envs.clear(); // ends their worker before the next one begins
+            match guarded(&self.make_envs).context("evaluator: its environments cannot be made") {
+                Ok(envs) => {
+                    self.envs = envs;
+                    return Ok(());
+                }
+                Err(again) => error = again,
+            }
+        }
     }
 
     /// Plays one episode with `params` and shows a picture of every state, the first and the last

@@ -3,17 +3,19 @@
 
 mod actor;
 mod evaluator;
+mod faults;
 mod learner;
 mod snapshot;
 
 pub use actor::{ActReport, Actor, ActorParts, ActorState, EpisodeEnd, Exploration};
 pub use evaluator::{Evaluation, Evaluator, EvaluatorParts};
+pub use faults::{Fault, FaultPolicy, OnFault};
 pub use learner::{LearnReport, Learner, LearnerState};
 pub use snapshot::SnapshotCell;
 
 use anyhow::{Result, bail, ensure};
 use contrail_agents::{ActionBatch, ObsBatch};
-use contrail_envs::{Action, Dtype, EnvError, ObsMut, ObsRef, ObsSpace};
+use contrail_envs::{Action, Dtype, EnvError, Environment, ObsMut, ObsRef, ObsSpace};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -53,8 +55,11 @@ fn action_row(actions: &ActionBatch, row: usize, rows: usize) -> Action<'_> {
     }
 }
 
+/// Makes the environments of one worker: at its start, and anew after a fault.
+pub type MakeEnvs = Box<dyn Fn() -> Result<Vec<Box<dyn Environment>>, EnvError> + Send>;
+
 /// Calls an environment. A panic becomes an error, so that it is reported with the worker and the
-/// environment it came from; the run ends, so nobody sees the state it left.
+/// environment it came from. Whatever state it left, `reset` must forget it.
 fn guarded<T>(call: impl FnOnce() -> Result<T, EnvError>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(result) => Ok(result?),

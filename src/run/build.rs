@@ -4,11 +4,13 @@ use super::{LoadedPolicy, Roles, device, set_torch_threads};
 use crate::config::{Algorithm, Config, Device, EnvConfig, RunConfig, Sampling, TimeLimit};
 use crate::replay::{self, NStepConfig, RateLimiter, Replay};
 use crate::roles::{
-    Actor, ActorParts, Evaluator, EvaluatorParts, Exploration, Learner, SnapshotCell,
+    Actor, ActorParts, Evaluator, EvaluatorParts, Exploration, FaultPolicy, Learner, MakeEnvs,
+    OnFault, SnapshotCell,
 };
 use anyhow::{Result, bail, ensure};
 use contrail_agents::sac::Bounds;
 use contrail_agents::{ActionSpec, Agent, ObsSpec, dqn::Dqn, sac::Sac};
+use contrail_envs::python::WorkerOutput;
 use contrail_envs::wrappers::{
     self, ActionRepeat, FrameStack, NormalizeObs, ObsNormalizer, ObsStats,
 };
@@ -35,8 +37,9 @@ impl Spaces {
     /// # Errors
     /// If there is no such environment, or algorithm or network cannot work with it.
     pub fn of(config: &Config, registry: &Registry) -> Result<Self> {
-        let normalizer = normalizer(config, registry)?;
-        let env = make_env(&config.env, registry, normalizer)?;
+        let bare = registry.make(&config.env.id, &env_options(&config.env))?;
+        let normalizer = normalizer(config, bare.spec().obs.len());
+        let env = wrapped(bare, &config.env, normalizer)?;
         let (obs, action) = (env.spec().obs.clone(), env.spec().action.clone());
         config.check_against(&obs, &action)?;
         Ok(Self { obs, action })
@@ -58,28 +61,32 @@ impl Spaces {
     }
 }
 
-/// The environment of `config` in its wrappers; `normalizer` must be given where the config asks
-/// for it.
-///
-/// # Errors
-/// If there is no such environment or a wrapper does not suit it.
-pub fn make_env(
+/// How the bare environment of `config` is made.
+#[must_use]
+pub fn env_options(config: &EnvConfig) -> EnvOptions {
+    // A published limit counts the simulator's ticks, a configured one decisions.
+    let time_limit_env_steps = match config.time_limit {
+        TimeLimit::Published => None,
+        TimeLimit::Off | TimeLimit::EnvSteps(_) => Some(0),
+    };
+    EnvOptions {
+        time_limit_env_steps,
+        kwargs: config.kwargs.clone(),
+        python: config.python.clone(),
+    }
+}
+
+/// `env` in the wrappers of `config`; `normalizer` must be given where the config asks for it.
+fn wrapped(
+    mut env: Box<dyn Environment>,
     config: &EnvConfig,
-    registry: &Registry,
     normalizer: Option<Arc<ObsNormalizer>>,
 ) -> Result<Box<dyn Environment>, EnvError> {
-    // A published limit counts the simulator's ticks, a configured one decisions.
-    let (published, own) = match config.time_limit {
-        TimeLimit::Published => (None, None),
-        TimeLimit::Off => (Some(0), None),
-        TimeLimit::EnvSteps(limit) => (Some(0), Some(limit.get())),
-    };
-    let mut env = registry.make(&config.id, &EnvOptions { time_limit_env_steps: published })?;
     if config.action_repeat_frames > 1 {
         env = Box::new(ActionRepeat::new(env, config.action_repeat_frames)?);
     }
-    if let Some(limit) = own {
-        env = Box::new(wrappers::TimeLimit::new(env, limit));
+    if let TimeLimit::EnvSteps(limit) = config.time_limit {
+        env = Box::new(wrappers::TimeLimit::new(env, limit.get()));
     }
     if let Some(normalizer) = normalizer {
         env = Box::new(NormalizeObs::new(env, normalizer)?);
@@ -90,13 +97,24 @@ pub fn make_env(
     Ok(env)
 }
 
-/// Shared statistics for [`NormalizeObs`], if the config asks for it.
-fn normalizer(config: &Config, registry: &Registry) -> Result<Option<Arc<ObsNormalizer>>> {
-    if !config.env.normalize_obs {
-        return Ok(None);
-    }
-    let bare = registry.make(&config.env.id, &EnvOptions::default())?;
-    Ok(Some(Arc::new(ObsNormalizer::new(bare.spec().obs.len()))))
+/// What makes the `count` environments of one worker, at its start and after a fault.
+fn make_envs(
+    config: &EnvConfig,
+    registry: &Registry,
+    (normalizer, count): (Option<Arc<ObsNormalizer>>, usize),
+) -> MakeEnvs {
+    let (config, registry) = (config.clone(), registry.clone());
+    let options = env_options(&config);
+    Box::new(move || {
+        let envs = registry.make_batch(&config.id, &options, count)?;
+        envs.into_iter().map(|env| wrapped(env, &config, normalizer.clone())).collect()
+    })
+}
+
+/// Shared statistics for [`NormalizeObs`], if the config asks for it. `obs_len` is the length of
+/// one observation before frames are stacked.
+fn normalizer(config: &Config, obs_len: usize) -> Option<Arc<ObsNormalizer>> {
+    config.env.normalize_obs.then(|| Arc::new(ObsNormalizer::new(obs_len)))
 }
 
 /// Every role, fresh.
@@ -104,12 +122,16 @@ pub(super) fn roles(
     config: &Config,
     registry: &Registry,
     spaces: &Spaces,
-    seeds: SeedStream,
+    output: &WorkerOutput,
 ) -> Result<Roles> {
+    let seeds = SeedStream::root(config.run.seed);
+    let env = &mut config.env.clone();
+    env.python.output = output.clone();
     let agent = agent(config, spaces, seeds)?;
     let learner =
         Learner::new(agent, seeds.stream("learner"), config.learner.snapshot_period_updates);
-    let normalizer = normalizer(config, registry)?;
+    let normalizer = normalizer(config, spaces.obs.len() / config.env.frame_stack);
+    let faults = FaultPolicy::new(config.env.on_fault, config.env.max_faults);
     let n_step = NStepConfig {
         n_step: config.algorithm.n_step(),
         gamma: config.algorithm.gamma(),
@@ -117,13 +139,12 @@ pub(super) fn roles(
         action: spaces.action.clone(),
     };
     let actor = |index: usize| {
-        let first = index * config.actors.envs_per_actor;
-        let envs = (0..config.actors.envs_per_actor).map(|i| {
-            Ok(((first + i) as u32, make_env(&config.env, registry, normalizer.clone())?))
-        });
+        let count = config.actors.envs_per_actor;
         Actor::new(ActorParts {
             index,
-            envs: envs.collect::<Result<_, EnvError>>()?,
+            make_envs: make_envs(env, registry, (normalizer.clone(), count)),
+            first_stream: (index * count) as u32,
+            faults: faults.clone(),
             policy: learner.policy(),
             seeds: seeds.stream("actor").index(index as u64),
             exploration: Exploration::new(&config.exploration),
@@ -136,7 +157,8 @@ pub(super) fn roles(
     let replay_config = replay_config(config, spaces);
     let limiter = limiter(config, &replay_config)?;
     let replay = Replay::new(replay_config)?;
-    let (evaluator, eval_normalizer) = evaluator(config, registry, &learner)?;
+    let envs = (&*env, registry);
+    let (evaluator, eval_normalizer) = evaluator(config, envs, (&learner, spaces, faults))?;
     let snapshots = SnapshotCell::new(learner.snapshot());
     let sampler_rng = seeds.stream("replay").rng();
     Ok(Roles {
@@ -188,7 +210,10 @@ pub(super) fn lone_evaluator(
         saved == expected,
         "the saved policy has {saved} parameters, the config's network {expected}"
     );
-    let (evaluator, normalizer) = evaluator(config, registry, &learner)?;
+    // A policy that is measured by itself stops at the first fault: there is nothing to lose.
+    let stop = FaultPolicy::new(OnFault::Stop, 0);
+    let envs = (&config.env, registry);
+    let (evaluator, normalizer) = evaluator(config, envs, (&learner, &spaces, stop))?;
     if let (Some(normalizer), Some(stats)) = (normalizer, policy.stats.clone()) {
         normalizer.set_stats(stats)?;
     }
@@ -199,20 +224,22 @@ pub(super) fn lone_evaluator(
 /// [`super::Run::refresh_evaluator`].
 pub(super) fn evaluator(
     config: &Config,
-    registry: &Registry,
-    learner: &Learner,
+    (env, registry): (&EnvConfig, &Registry),
+    (learner, spaces, faults): (&Learner, &Spaces, FaultPolicy),
 ) -> Result<(Evaluator, Option<Arc<ObsNormalizer>>)> {
     let episodes = config.evaluation.episodes.max(config.evaluation.final_episodes) as usize;
-    let normalizer = match normalizer(config, registry)? {
+    let normalizer = match normalizer(config, spaces.obs.len() / config.env.frame_stack) {
         Some(n) => Some(Arc::new(ObsNormalizer::frozen(ObsStats::empty(n.len()))?)),
         None => None,
     };
-    let envs = (0..episodes.clamp(1, EVALUATOR_ENVS))
-        .map(|_| make_env(&config.env, registry, normalizer.clone()))
-        .collect::<Result<_, _>>()?;
-    let parts =
-        EvaluatorParts { envs, policy: learner.policy(), epsilon: config.evaluation.epsilon };
-    Ok((Evaluator::new(parts), normalizer))
+    let count = episodes.clamp(1, EVALUATOR_ENVS);
+    let parts = EvaluatorParts {
+        make_envs: make_envs(env, registry, (normalizer.clone(), count)),
+        faults,
+        policy: learner.policy(),
+        epsilon: config.evaluation.epsilon,
+    };
+    Ok((Evaluator::new(parts)?, normalizer))
 }
 
 /// The shape of the replay.

@@ -13,8 +13,9 @@ mod serial;
 mod summary;
 mod threaded;
 
-pub use build::{Spaces, make_env};
+pub use build::{Spaces, env_options};
 pub use memory::MemoryPlan;
+pub use recorder::FaultCounts;
 pub(crate) use save::{CONFIG_FILE, RUN_FILES};
 pub use save::{LoadedPolicy, load_policy};
 pub use summary::{EvaluationSummary, RunEnd, Summary};
@@ -25,6 +26,7 @@ use crate::message::PolicySnapshot;
 use crate::replay::{RateLimiter, Replay};
 use crate::roles::{Actor, Evaluation, Evaluator, Learner, SnapshotCell};
 use anyhow::Result;
+use contrail_envs::python::WorkerOutput;
 use contrail_envs::wrappers::ObsNormalizer;
 use contrail_envs::{Registry, RgbFrame, SeedStream};
 use recorder::Recorder;
@@ -92,10 +94,15 @@ struct EvaluationJob {
 /// # Errors
 /// A sentence that says what does not fit, and what would.
 pub fn preflight(config: &Config, registry: &Registry) -> Result<MemoryPlan> {
+    Ok(prepare(config, registry)?.1)
+}
+
+fn prepare(config: &Config, registry: &Registry) -> Result<(Spaces, MemoryPlan)> {
     let spaces = Spaces::of(config, registry)?;
     device::resolve(config.run.device)?;
     build::replay_config(config, &spaces).check().map_err(|e| UserError(e.to_string()))?;
-    memory::check(config, &spaces)
+    let memory = memory::check(config, &spaces)?;
+    Ok((spaces, memory))
 }
 
 /// Trains as `config` says, and returns what came of it.
@@ -104,8 +111,8 @@ pub fn preflight(config: &Config, registry: &Registry) -> Result<MemoryPlan> {
 /// If the run folder cannot be used, memory does not suffice, or a role fails; what was saved
 /// before stays.
 pub fn train(config: &Config, registry: &Registry, options: &TrainOptions<'_>) -> Result<Summary> {
-    preflight(config, registry)?;
-    let mut run = Run::open(config, registry, options)?;
+    let (spaces, _) = prepare(config, registry)?;
+    let mut run = Run::open(config, (registry, &spaces), options)?;
     while run.ledger.counters.env_steps < config.run.env_steps && !run.stopped() {
         if let Err(error) = run.segment() {
             // The first error matters more than one while reporting it.
@@ -169,24 +176,34 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn open(
         config: &'a Config,
-        registry: &Registry,
+        (registry, spaces): (&Registry, &Spaces),
         options: &'a TrainOptions<'a>,
     ) -> Result<Self> {
         set_torch_threads(config);
-        let spaces = Spaces::of(config, registry)?;
         let seeds = SeedStream::root(config.run.seed);
-        let mut roles = build::roles(config, registry, &spaces, seeds)?;
+        let output = WorkerOutput::default();
+        let mut roles = build::roles(config, registry, spaces, &output)?;
         let mut store = save::RunStore::open(&options.run_dir, config)?;
         let mut ledger = Ledger::default();
-        let mut recorder_state = None;
+        let (mut recorder_state, mut begun_anew) = (None, 0);
         if options.resume {
-            (ledger, recorder_state) = store.restore(&mut roles)?;
+            (ledger, recorder_state, begun_anew) = store.restore(&mut roles)?;
         }
         let resume_at = options.resume.then_some(ledger.counters.env_steps);
-        let mut recorder =
-            Recorder::open(config, options, resume_at, (ledger.counters, recorder_state))?;
+        let mut recorder = Recorder::open(
+            config,
+            (options, output),
+            resume_at,
+            (ledger.counters, recorder_state),
+        )?;
         for text in store.leftovers() {
             recorder.note("checkpoint_cleared", text)?;
+        }
+        if begun_anew > 0 {
+            recorder.note(
+                "episodes_begun_anew",
+                &format!("{begun_anew} environments cannot be saved; their episodes begin anew"),
+            )?;
         }
         // Last, so that a resume that is refused leaves the config that can be resumed.
         store.write_config(config)?;
@@ -339,6 +356,7 @@ impl<'a> Run<'a> {
                     own.set_stats(stats)?;
                 }
                 let evaluation = self.roles.evaluator.evaluate(&loaded.params, episodes, seeds)?;
+                self.recorder.survived(&evaluation.faults)?;
                 best = Some(EvaluationSummary::new(found.env_steps, &evaluation));
             }
         }

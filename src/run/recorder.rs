@@ -5,8 +5,9 @@ use super::summary::{EvaluationSummary, RunEnd, Summary};
 use crate::config::Config;
 use crate::log::{self, Counters, HparamValue, MetricLog, Progress, code_block};
 use crate::replay::{RateLimiter, Replay};
-use crate::roles::{ActReport, EpisodeEnd, Evaluation, Exploration, LearnReport};
+use crate::roles::{ActReport, EpisodeEnd, Evaluation, Exploration, Fault, LearnReport};
 use anyhow::Result;
+use contrail_envs::python::{WorkerLine, WorkerOutput};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io::Write as _;
@@ -45,6 +46,19 @@ pub(super) struct RecorderState {
     metrics: Vec<(String, f64)>,
     histograms: Vec<(String, Vec<f64>)>,
     lag: Lag,
+    #[serde(default)]
+    faults: FaultCounts,
+}
+
+/// What went wrong with environments since the run began, and was survived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultCounts {
+    /// Exceptions, wrong values, deaths and hangs of environments, those in evaluations included.
+    pub env_faults: u64,
+    /// Times that the environments of a worker were made anew.
+    pub env_restarts: u64,
+    /// Training episodes that were given up.
+    pub broken_episodes: u64,
 }
 
 /// Updates between the policy that acted and the learner, over a row.
@@ -74,9 +88,14 @@ struct Spent {
     update: Duration,
 }
 
+/// Lines of worker output that a session keeps.
+const MAX_OUTPUT_LINES: u64 = 1000;
+
 /// Collects reports and writes a row of metrics every `log.period_env_steps`.
 pub(super) struct Recorder {
     log: MetricLog,
+    output: WorkerOutput,
+    output_lines_left: u64,
     progress: Option<Progress>,
     exploration: Exploration,
     period_env_steps: u64,
@@ -92,7 +111,7 @@ impl Recorder {
     /// Opens the logs; `resumed` is where an earlier session stopped.
     pub(super) fn open(
         config: &Config,
-        options: &TrainOptions<'_>,
+        (options, output): (&TrainOptions<'_>, WorkerOutput),
         resume_at: Option<u64>,
         (counters, state): (Counters, Option<RecorderState>),
     ) -> Result<Self> {
@@ -109,6 +128,8 @@ impl Recorder {
         };
         Ok(Self {
             log,
+            output,
+            output_lines_left: MAX_OUTPUT_LINES,
             progress: (!options.quiet).then(|| Progress::new(config.run.env_steps, counters)),
             exploration: Exploration::new(&config.exploration),
             period_env_steps: config.log.period_env_steps,
@@ -135,7 +156,7 @@ impl Recorder {
     }
 
     /// An actor stepped when the learner had done `updates`.
-    pub(super) fn acted(&mut self, report: &ActReport, updates: u64) {
+    pub(super) fn acted(&mut self, report: &ActReport, updates: u64) -> Result<()> {
         self.counters.env_steps += report.env_steps;
         self.counters.frames += report.frames;
         self.state.lag.add(updates.saturating_sub(report.version));
@@ -151,6 +172,49 @@ impl Recorder {
         let mean = self.mean_return();
         if let Some(progress) = &mut self.progress {
             progress.update(self.counters, mean);
+        }
+        self.state.faults.broken_episodes += report.broken_episodes;
+        self.survived(&report.faults)
+    }
+
+    /// Notes faults of environments at once: the run may not live to the next row.
+    pub(super) fn survived(&mut self, faults: &[Fault]) -> Result<()> {
+        for fault in faults {
+            self.state.faults.env_faults += 1;
+            self.state.faults.env_restarts += u64::from(fault.restarted);
+            let fields =
+                [("restarted", fault.restarted.into()), ("reason", fault.text.as_str().into())];
+            self.log.event("env_fault", self.counters, &fields)?;
+            let head = fault.text.lines().next().unwrap_or_default();
+            self.warn(&format!("fault {}: {head}", self.state.faults.env_faults));
+        }
+        Ok(())
+    }
+
+    /// Notes what workers printed, up to a limit.
+    fn note_output(&mut self) -> Result<()> {
+        let (lines, mut dropped) = self.output.take();
+        for WorkerLine { worker, text } in lines {
+            if self.output_lines_left == 0 {
+                dropped += 1;
+                continue;
+            }
+            self.output_lines_left -= 1;
+            let fields = [("worker", worker.into()), ("text", text.as_str().into())];
+            self.log.event("worker_output", self.counters, &fields)?;
+        }
+        if dropped > 0 {
+            let fields = [("lines", dropped.into())];
+            self.log.event("worker_output_dropped", self.counters, &fields)?;
+        }
+        Ok(())
+    }
+
+    fn warn(&self, warning: &str) {
+        match &self.progress {
+            Some(progress) => progress.warn(warning),
+            // Nowhere to report that standard error is closed.
+            None => drop(writeln!(std::io::stderr(), "warning: {warning}")),
         }
     }
 
@@ -181,12 +245,9 @@ impl Recorder {
         for (name, values) in std::mem::take(&mut self.state.histograms) {
             self.log.histogram(&name, self.counters, &values)?;
         }
+        self.note_output()?;
         if let Some(warning) = self.log.take_warning() {
-            match &self.progress {
-                Some(progress) => progress.warn(&warning),
-                // Nowhere to report that standard error is closed.
-                None => drop(writeln!(std::io::stderr(), "warning: {warning}")),
-            }
+            self.warn(&warning);
         }
         self.state.next_row_env_steps =
             (self.counters.env_steps / self.period_env_steps + 1) * self.period_env_steps;
@@ -213,6 +274,10 @@ impl Recorder {
         add("train/version_diff_min", lag.min as f64);
         add("train/version_diff_avg", lag.sum as f64 / lag.count.max(1) as f64);
         add("train/version_diff_max", lag.max as f64);
+        let faults = self.state.faults;
+        add("actor/env_faults", faults.env_faults as f64);
+        add("actor/env_restarts", faults.env_restarts as f64);
+        add("rollout/broken_episodes", faults.broken_episodes as f64);
         add("replay/size", replay.size as f64);
         add("replay/samples_per_insert", replay.samples_per_insert);
         add("replay/dropped_transitions", replay.dropped_transitions as f64);
@@ -249,6 +314,7 @@ impl Recorder {
 
     /// Records an evaluation of the policy at `counters`.
     pub(super) fn evaluated(&mut self, counters: Counters, evaluation: &Evaluation) -> Result<()> {
+        self.survived(&evaluation.faults)?;
         let row = [
             ("eval/mean_reward", evaluation.mean_return()),
             ("eval/std_reward", evaluation.std_return()),
@@ -259,6 +325,7 @@ impl Recorder {
 
     /// Records the evaluation of the last policy on fresh seeds.
     pub(super) fn final_evaluation(&mut self, evaluation: &Evaluation) -> Result<()> {
+        self.survived(&evaluation.faults)?;
         let row = [
             ("eval/final_mean_reward", evaluation.mean_return()),
             ("eval/final_std_reward", evaluation.std_return()),
@@ -279,13 +346,14 @@ impl Recorder {
     /// Notes why the run failed. What was logged before stays.
     pub(super) fn fail(mut self, error: &anyhow::Error) -> Result<()> {
         self.progress = None;
+        self.note_output()?;
         self.log.event("failed", self.counters, &[("reason", format!("{error:#}").into())])?;
         Ok(self.log.close(log::RunEnd::Failed)?)
     }
 
     /// Ends the logs and sums up the run.
     pub(super) fn close(
-        self,
+        mut self,
         config: &Config,
         (end, policy_blake3): (RunEnd, String),
         (last, best): (Option<EvaluationSummary>, Option<EvaluationSummary>),
@@ -294,8 +362,10 @@ impl Recorder {
             RunEnd::Finished => log::RunEnd::Finished,
             RunEnd::Interrupted => log::RunEnd::Interrupted,
         };
+        self.note_output()?;
         self.log.close(log_end)?;
         Ok(Summary {
+            faults: self.state.faults,
             env: config.env.id.clone(),
             algorithm: config.algorithm.name().as_str().to_owned(),
             seed: config.run.seed,

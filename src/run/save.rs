@@ -137,11 +137,15 @@ impl RunStore {
         Ok(())
     }
 
-    /// Puts the newest checkpoint into `roles`.
-    pub(super) fn restore(&mut self, roles: &mut Roles) -> Result<(Ledger, Option<RecorderState>)> {
+    /// Puts the newest checkpoint into `roles`. The number is that of the environments that could
+    /// not be saved and begin new episodes.
+    pub(super) fn restore(
+        &mut self,
+        roles: &mut Roles,
+    ) -> Result<(Ledger, Option<RecorderState>, u64)> {
         let Some(newest) = self.checkpoints.latest()? else {
             self.best.discard_after(0)?;
-            return Ok((Ledger::default(), None)); // interrupted before the first checkpoint
+            return Ok((Ledger::default(), None, 0)); // interrupted before the first checkpoint
         };
         let newest = newest.env_steps;
         let reader = self.checkpoints.load(newest)?;
@@ -166,8 +170,9 @@ impl RunStore {
             have == want,
             "the checkpoint has {have} actors, actors.count is {want}: resume with the saved config"
         );
+        let mut begun_anew = 0;
         for (actor, saved) in roles.actors.iter_mut().zip(actors) {
-            actor.restore(saved)?;
+            begun_anew += actor.restore(saved)?;
         }
         if state.has_replay {
             roles.replay.restore(&mut reader.open(REPLAY_FILE)?)?;
@@ -182,7 +187,7 @@ impl RunStore {
         state.ledger.best = self.best.latest()?.and_then(|found| {
             Some(Best { env_steps: found.env_steps, mean_return: found.metric? })
         });
-        Ok((state.ledger, Some(state.recorder)))
+        Ok((state.ledger, Some(state.recorder), begun_anew))
     }
 
     /// Keeps `snapshot` as the best policy.

@@ -19,7 +19,7 @@ pub(super) fn segment(plan: &Plan<'_>, roles: &mut Roles, recorder: &mut Recorde
             let learner_updates = roles.learner.updates();
             roles.replay.insert(&block)?;
             roles.limiter.record_insert(block.rows.len() as u64);
-            recorder.acted(&report, learner_updates);
+            recorder.acted(&report, learner_updates)?;
             learn(plan, roles, recorder)?;
             recorder.log_if_due(&ReplayReport::new(&roles.replay, &roles.limiter))?;
         }

@@ -1,5 +1,6 @@
 //! What a run came to: `result.json`.
 
+use super::recorder::FaultCounts;
 use crate::log::Counters;
 use crate::roles::Evaluation;
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,9 @@ pub struct Summary {
     pub policy_blake3: String,
     /// Seconds of the run, sessions before a resume included.
     pub time_s: f64,
+    /// What went wrong with environments and was survived.
+    #[serde(default)]
+    pub faults: FaultCounts,
     /// The last policy on fresh seeds.
     pub last: Option<EvaluationSummary>,
     /// The best policy of the periodic evaluations, on the same fresh seeds.

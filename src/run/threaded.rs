@@ -165,7 +165,7 @@ fn listen(reports: Receiver<Report>, recorder: &mut Recorder, shared: &Shared<'_
     let alarm = Alarm(&shared.failed);
     for report in reports {
         match report {
-            Report::Acted(report, updates) => recorder.acted(&report, updates),
+            Report::Acted(report, updates) => recorder.acted(&report, updates)?,
             Report::Learned(report, sample_time) => {
                 recorder.sampled(sample_time);
                 recorder.learned(report);

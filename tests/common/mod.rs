@@ -188,6 +188,13 @@ pub(crate) fn repo(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// The interpreter with the packages of `tests/python/requirements.txt`.
+pub(crate) fn python() -> PathBuf {
+    let path = repo(".venv-test/bin/python");
+    assert!(path.exists(), "there is no {}: run scripts/python_envs.sh", path.display());
+    path
+}
+
 /// The `contrail` binary.
 pub(crate) fn binary() -> Command {
     Command::new(env!("CARGO_BIN_EXE_contrail"))

@@ -2,13 +2,13 @@
 
 use super::player::{Chooser, OwnedAction, Player, obs_difference, step_difference};
 use super::spec::spec_fault;
-use super::{CheckOptions, Make, Report, Rule};
+use super::{CheckOptions, Make, Report, Rule, Subject};
 use crate::{Context, EnvError, EnvSpec, Environment, SeedStream, Step};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(super) struct Checker<'a> {
-    make: &'a Make<'a>,
+    pub(super) subject: &'a Subject<'a>,
     pub(super) options: &'a CheckOptions,
     pub(super) spec: EnvSpec,
     pub(super) report: Report,
@@ -25,8 +25,9 @@ pub(super) struct Start {
 
 impl<'a> Checker<'a> {
     /// `None` if no environment can be made, or its spec is unsound and nothing can be played.
-    pub(super) fn new(make: &'a Make<'a>, options: &'a CheckOptions) -> Option<Self> {
-        let made = catch_unwind(AssertUnwindSafe(|| make().map(|env| env.spec().clone())));
+    pub(super) fn new(subject: &'a Subject<'a>, options: &'a CheckOptions) -> Option<Self> {
+        let made =
+            catch_unwind(AssertUnwindSafe(|| (subject.make)().map(|env| env.spec().clone())));
         let spec = made.ok()?.ok()?;
         if spec_fault(&spec).is_some() {
             return None;
@@ -35,7 +36,7 @@ impl<'a> Checker<'a> {
         for rule in [Rule::Constructor, Rule::Spec, Rule::NoPanic] {
             report.expect((rule, ""), true, String::new);
         }
-        Some(Self { make, options, spec, report, reproducible: true })
+        Some(Self { subject, options, spec, report, reproducible: true })
     }
 
     /// The report where [`Checker::new`] gives `None`.
@@ -73,9 +74,18 @@ impl<'a> Checker<'a> {
         if self.reproducible {
             self.section(name, part);
         } else {
-            let note = format!("not checked, as episodes are not reproducible: {name}");
-            self.report.notes.push(note);
+            self.note(format!("not checked, as episodes are not reproducible: {name}"));
         }
+    }
+
+    /// `None` if the options skip `rule`, so that nothing is done for it.
+    pub(super) fn wants(&self, rule: Rule) -> Option<()> {
+        (!self.report.skipped.contains(&rule)).then_some(())
+    }
+
+    /// Adds a sentence on what limits the report.
+    pub(super) fn note(&mut self, note: impl Into<String>) {
+        self.report.notes.push(note.into());
     }
 
     pub(super) fn finish(mut self) -> Report {
@@ -96,7 +106,7 @@ impl<'a> Checker<'a> {
 
     /// A new environment, checked to look like the first one.
     pub(super) fn fresh(&mut self) -> Option<Player> {
-        match (self.make)() {
+        match (self.subject.make)() {
             Ok(env) => {
                 self.expect_spec("a second environment", &*env)?;
                 Some(Player::new(env, &self.spec.obs))

@@ -71,53 +71,69 @@ impl OwnedAction {
     }
 }
 
-/// Chooses random actions; holds each for 1 to 8 steps, which leads further from the start than
-/// independent actions do.
+/// Chooses random actions. One for a check holds each for 1 to 8 steps and likes the bounds, which
+/// leads further from the start than independent uniform actions do.
 #[derive(Clone)]
 pub(super) struct Chooser {
     rng: Prng,
     space: ActionSpace,
     held: OwnedAction,
     env_steps_left: u32,
+    uniform: bool,
 }
 
 impl Chooser {
     pub(super) fn new(space: &ActionSpace, seed: u64) -> Self {
         let held = OwnedAction::Discrete(0);
-        Self { rng: Prng::seed_from_u64(seed), space: space.clone(), held, env_steps_left: 0 }
+        let rng = Prng::seed_from_u64(seed);
+        Self { rng, space: space.clone(), held, env_steps_left: 0, uniform: false }
+    }
+
+    /// Independent uniform actions.
+    pub(super) fn uniform(space: &ActionSpace, seed: u64) -> Self {
+        Self { uniform: true, ..Self::new(space, seed) }
     }
 
     pub(super) fn next(&mut self) -> OwnedAction {
         if self.env_steps_left == 0 {
             self.held = self.draw();
-            self.env_steps_left = self.rng.random_range(1..=8);
+            self.env_steps_left = if self.uniform { 1 } else { self.rng.random_range(1..=8) };
         }
         self.env_steps_left -= 1;
         self.held.clone()
     }
 
     fn draw(&mut self) -> OwnedAction {
-        let rng = &mut self.rng;
+        let (rng, element) = (&mut self.rng, if self.uniform { uniform } else { draw_element });
         match &self.space {
             ActionSpace::Discrete(n) => OwnedAction::Discrete(rng.random_range(0..*n)),
             ActionSpace::Box { low, high } => {
                 let bounds = low.iter().zip(high);
-                OwnedAction::Box(bounds.map(|(l, h)| draw_element(rng, *l, *h)).collect())
+                OwnedAction::Box(bounds.map(|(l, h)| element(rng, *l, *h)).collect())
             }
         }
     }
 }
 
-/// Uniform within the bounds, and one time in four exactly a bound; where bounds are far apart,
-/// within 10 of the allowed value nearest to 0.
+/// Uniform within the bounds, and one time in four exactly a bound.
 fn draw_element(rng: &mut Prng, low: f32, high: f32) -> f32 {
-    let center = 0.0_f32.max(low).min(high);
-    let (low, high) = (low.max(center - 10.0), high.min(center + 10.0));
+    let (least, most) = near(low, high);
     match rng.random_range(0..8) {
-        0 => low,
-        1 => high,
-        _ => (low + (high - low) * rng.random::<f32>()).clamp(low, high),
+        0 => least,
+        1 => most,
+        _ => uniform(rng, low, high),
     }
+}
+
+fn uniform(rng: &mut Prng, low: f32, high: f32) -> f32 {
+    let (low, high) = near(low, high);
+    (low + (high - low) * rng.random::<f32>()).clamp(low, high)
+}
+
+/// Bounds that are far apart, drawn to within 10 of the allowed value nearest to 0.
+fn near(low: f32, high: f32) -> (f32, f32) {
+    let center = 0.0_f32.max(low).min(high);
+    (low.max(center - 10.0), high.min(center + 10.0))
 }
 
 /// Actions outside `space`, each with a name.

@@ -1,128 +1,9 @@
 //! What the check found.
 
-use serde::{Deserialize, Serialize};
+use super::Rule;
+use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
-
-/// A rule of the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rule {
-    /// The constructor succeeds.
-    Constructor,
-    /// The spec is sound and never changes.
-    Spec,
-    /// No call panics.
-    NoPanic,
-    /// Valid calls succeed.
-    ValidCalls,
-    /// Observations are in their space.
-    ObsInSpace,
-    /// Rewards are finite.
-    RewardFinite,
-    /// A step is at least one frame.
-    FramesPositive,
-    /// The time limit of the spec holds.
-    TimeLimit,
-    /// No step before a reset.
-    StepBeforeReset,
-    /// No step after the end.
-    StepAfterEnd,
-    /// Buffers that do not fit are refused.
-    WrongBuffer,
-    /// Contexts out of bounds are refused.
-    ContextBounds,
-    /// Damaged states are refused.
-    GarbageState,
-    /// The same seed and actions give the same episode.
-    Deterministic,
-    /// A reset forgets everything.
-    ResetComplete,
-    /// The whole observation is written.
-    ObsWritten,
-    /// Invalid actions are refused.
-    InvalidAction,
-    /// Refused actions change nothing.
-    RefusalHarmless,
-    /// A restored environment continues exactly.
-    SaveRestore,
-    /// There is a picture, and it shows the state.
-    Render,
-}
-
-impl Rule {
-    /// Every rule, in the order of the report.
-    pub const ALL: [Self; 20] = [
-        Self::Constructor,
-        Self::Spec,
-        Self::NoPanic,
-        Self::ValidCalls,
-        Self::ObsInSpace,
-        Self::RewardFinite,
-        Self::FramesPositive,
-        Self::TimeLimit,
-        Self::StepBeforeReset,
-        Self::StepAfterEnd,
-        Self::WrongBuffer,
-        Self::ContextBounds,
-        Self::GarbageState,
-        Self::Deterministic,
-        Self::ResetComplete,
-        Self::ObsWritten,
-        Self::InvalidAction,
-        Self::RefusalHarmless,
-        Self::SaveRestore,
-        Self::Render,
-    ];
-
-    /// The rule as a sentence.
-    #[must_use]
-    pub fn sentence(self) -> &'static str {
-        match self {
-            Self::Constructor => "The constructor succeeds each time.",
-            Self::Spec => "Spaces, bounds and contexts are sound and never change.",
-            Self::NoPanic => "No call panics.",
-            Self::ValidCalls => {
-                "A reset with an allowed context and a step with an allowed action succeed."
-            }
-            Self::ObsInSpace => "Every element of every observation is within its bounds.",
-            Self::RewardFinite => "Rewards are finite.",
-            Self::FramesPositive => "A step takes at least one frame.",
-            Self::TimeLimit => {
-                "Episodes are truncated at the time limit of the spec, never earlier or later."
-            }
-            Self::StepBeforeReset => "A step before the first reset is an error.",
-            Self::StepAfterEnd => "A step after the end of the episode is an error.",
-            Self::WrongBuffer => "An observation buffer of another length or dtype is an error.",
-            Self::ContextBounds => {
-                "A context with a value too many, too few or out of bounds is an error."
-            }
-            Self::GarbageState => "Restoring a damaged or foreign state is an error.",
-            Self::Deterministic => "The same seed, context and actions give the same episode.",
-            Self::ResetComplete => "A reset forgets all earlier episodes.",
-            Self::ObsWritten => {
-                "Every element of the observation buffer is written, and none is read."
-            }
-            Self::InvalidAction => "An action outside the action space is an error.",
-            Self::RefusalHarmless => "A refused action changes nothing.",
-            Self::SaveRestore => "A restored environment continues exactly like the saved one.",
-            Self::Render => "After a reset there is a picture, the same one for the same state.",
-        }
-    }
-
-    /// The rule's name in reports and options, for example `obs-in-space`.
-    #[must_use]
-    pub fn name(self) -> String {
-        let mut name = String::new();
-        for letter in format!("{self:?}").chars() {
-            if letter.is_uppercase() && !name.is_empty() {
-                name.push('-');
-            }
-            name.push(letter.to_ascii_lowercase());
-        }
-        name
-    }
-}
 
 /// A way in which a rule is broken.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -137,6 +18,24 @@ pub struct Violation {
     pub times: u32,
 }
 
+/// Random play in two subspaces, compared by the energy distance of its returns, lengths and
+/// observations.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SubspaceComparison {
+    /// Name of a subspace, or "default context".
+    pub left: String,
+    /// Name of the other.
+    pub right: String,
+    /// Probability of such a distance if the two were the same.
+    pub p_value: f64,
+    /// The distance itself, from 0 (the same) to 1 (each a point of its own).
+    pub coefficient: f64,
+    /// Mean return in each.
+    pub mean_returns: [f64; 2],
+    /// Whether the two are told apart, at 5 % for all comparisons together (Holm's method).
+    pub differ: bool,
+}
+
 /// What [`super::check`] found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
@@ -146,8 +45,10 @@ pub struct Report {
     pub violations: Vec<Violation>,
     /// Rules that were put to the test at least once.
     pub checked: BTreeSet<Rule>,
-    /// Rules that the options skip.
+    /// Rules that the options skip, and [`Rule::SaveRestore`] if a state cannot be saved.
     pub skipped: BTreeSet<Rule>,
+    /// Which declared subspaces were compared, and what came out.
+    pub subspaces: Vec<SubspaceComparison>,
     /// What limits this report, a sentence each.
     pub notes: Vec<String>,
     /// Episodes played with the default context.
@@ -167,6 +68,7 @@ impl Report {
             violations: Vec::new(),
             checked: BTreeSet::new(),
             skipped: skip.iter().copied().collect(),
+            subspaces: Vec::new(),
             notes: Vec::new(),
             episodes: 0,
             terminated: 0,
@@ -209,6 +111,9 @@ impl Report {
     }
 }
 
+/// Columns of the report; longer words stick out.
+const COLUMNS: usize = 80;
+
 /// One line a rule, the violations below it, and a verdict at the end.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -226,21 +131,62 @@ impl fmt::Display for Report {
                 rule if self.checked.contains(&rule) => "ok",
                 _ => "not seen",
             };
-            writeln!(f, "  {verdict:<8}  {:<17}  {}", rule.name(), rule.sentence())?;
+            let head = format!("  {verdict:<8}  {:<17}  ", rule.name());
+            write_wrapped(f, &head, rule.sentence())?;
             for violation in self.violations.iter().filter(|v| v.rule == rule) {
-                write!(f, "            - {}: {}", violation.case, violation.detail)?;
-                match violation.times {
-                    1 => writeln!(f)?,
-                    times => writeln!(f, " (first of {times} times)")?,
-                }
+                let times = match violation.times {
+                    1 => String::new(),
+                    times => format!(" (first of {times} times)"),
+                };
+                let text = format!("{}: {}{times}", violation.case, violation.detail);
+                write_wrapped(f, "            - ", &text)?;
+            }
+            if rule == Rule::SubspacesDiffer {
+                self.subspaces
+                    .iter()
+                    .try_for_each(|c| write_wrapped(f, "            - ", &c.to_string()))?;
             }
         }
         for note in &self.notes {
-            writeln!(f, "  note: {note}")?;
+            write_wrapped(f, "  note: ", note)?;
         }
         match broken.len() {
             0 => write!(f, "{id} conforms."),
             n => write!(f, "{id} breaks {n} of {} rules.", Rule::ALL.len()),
         }
     }
+}
+
+impl fmt::Display for SubspaceComparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [left, right] = self.mean_returns;
+        write!(
+            f,
+            "{} / {}: p = {:.4}, energy coefficient {:.3}, mean return {left:.2} / {right:.2}",
+            self.left, self.right, self.p_value, self.coefficient
+        )
+    }
+}
+
+/// Writes `head`, then `text` below each other. The first line is broken between words; further
+/// lines are those of a traceback and stay as they are.
+fn write_wrapped(f: &mut fmt::Formatter<'_>, head: &str, text: &str) -> fmt::Result {
+    f.write_str(head)?;
+    let indent = head.chars().count();
+    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    let mut column = indent;
+    for word in first.split(' ') {
+        let length = word.chars().count();
+        if column > indent && column + 1 + length > COLUMNS {
+            write!(f, "\n{:indent$}", "")?;
+            column = indent;
+        } else if column > indent {
+            f.write_str(" ")?;
+            column += 1;
+        }
+        f.write_str(word)?;
+        column += length;
+    }
+    writeln!(f)?;
+    rest.lines().try_for_each(|line| writeln!(f, "{:indent$}{line}", ""))
 }

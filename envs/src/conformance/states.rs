@@ -10,6 +10,7 @@ const SAVED_EPISODES: u32 = 2;
 
 /// Saves in the middle of an episode and at its end, and continues in other environments.
 pub(super) fn save_restore(c: &mut Checker<'_>) -> Option<()> {
+    c.wants(Rule::SaveRestore)?;
     for index in 0..SAVED_EPISODES {
         let mut original = c.fresh()?;
         let chooser = play_half(c, &mut original, index)?;
@@ -67,6 +68,14 @@ fn play_half(c: &mut Checker<'_>, player: &mut Player, index: u32) -> Option<Cho
 fn save(c: &mut Checker<'_>, player: &Player) -> Option<Vec<u8>> {
     let mut bytes = b"before".to_vec();
     let result = player.env.save_state(&mut bytes);
+    if let Err(EnvError::Unsavable { reason, .. }) = &result {
+        c.report.skipped.insert(Rule::SaveRestore);
+        c.note(format!(
+            "its state cannot be saved ({reason}); when a run is resumed, the episodes that were \
+             under way begin anew"
+        ));
+        return None;
+    }
     succeed(c, "save_state", &result)?;
     let state = bytes.strip_prefix(b"before").map(<[u8]>::to_vec);
     c.report.expect((Rule::SaveRestore, "save_state"), state.is_some(), || {
@@ -117,6 +126,7 @@ fn end_survives(c: &mut Checker<'_>, ended: &Player) -> Option<()> {
 
 /// Pictures after a reset and after a step, on two environments in the same state.
 pub(super) fn render(c: &mut Checker<'_>) -> Option<()> {
+    c.wants(Rule::Render)?;
     let (mut left, mut right) = (c.fresh()?, c.fresh()?);
     let mut start = c.start(0);
     compare_resets(&mut left, &mut right, &start).ok()?;

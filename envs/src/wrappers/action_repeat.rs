@@ -38,6 +38,10 @@ impl<E: Environment> Environment for ActionRepeat<E> {
         self.env.reset(seed, context, obs)
     }
 
+    fn announce(&mut self, action: Action<'_>) -> Result<(), EnvError> {
+        self.env.announce(action)
+    }
+
     fn step(&mut self, action: Action<'_>, mut obs: ObsMut<'_>) -> Result<Step, EnvError> {
         let mut total = self.env.step(action, obs.reborrow())?;
         for _ in 1..self.k {

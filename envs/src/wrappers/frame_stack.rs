@@ -93,6 +93,10 @@ impl<E: Environment> Environment for FrameStack<E> {
         Ok(())
     }
 
+    fn announce(&mut self, action: Action<'_>) -> Result<(), EnvError> {
+        self.env.announce(action)
+    }
+
     fn step(&mut self, action: Action<'_>, mut obs: ObsMut<'_>) -> Result<Step, EnvError> {
         check_buffer(&self.spec.id, &self.spec.obs, &mut obs)?;
         let step = self.env.step(action, self.latest.as_mut())?;

@@ -236,6 +236,10 @@ impl<E: Environment> Environment for NormalizeObs<E> {
         self.normalizer.normalize(&self.spec.id, self.raw.as_ref(), out)
     }
 
+    fn announce(&mut self, action: Action<'_>) -> Result<(), EnvError> {
+        self.env.announce(action)
+    }
+
     fn step(&mut self, action: Action<'_>, mut obs: ObsMut<'_>) -> Result<Step, EnvError> {
         let out = obs.f32(&self.spec.id, self.raw.len())?;
         let step = self.env.step(action, self.raw.as_mut())?;

@@ -36,6 +36,10 @@ impl<E: Environment> Environment for RewardClip<E> {
         self.env.reset(seed, context, obs)
     }
 
+    fn announce(&mut self, action: Action<'_>) -> Result<(), EnvError> {
+        self.env.announce(action)
+    }
+
     fn step(&mut self, action: Action<'_>, obs: ObsMut<'_>) -> Result<Step, EnvError> {
         let step = self.env.step(action, obs)?;
         Ok(Step { reward: step.reward.clamp(self.low, self.high), ..step })
@@ -82,6 +86,10 @@ impl<E: Environment> Environment for RewardScale<E> {
 
     fn reset(&mut self, seed: u64, context: &Context, obs: ObsMut<'_>) -> Result<(), EnvError> {
         self.env.reset(seed, context, obs)
+    }
+
+    fn announce(&mut self, action: Action<'_>) -> Result<(), EnvError> {
+        self.env.announce(action)
     }
 
     fn step(&mut self, action: Action<'_>, obs: ObsMut<'_>) -> Result<Step, EnvError> {

@@ -40,6 +40,13 @@ impl<E: Environment> Environment for TimeLimit<E> {
         Ok(())
     }
 
+    fn announce(&mut self, action: Action<'_>) -> Result<(), EnvError> {
+        if self.elapsed_env_steps >= self.limit_env_steps {
+            return Ok(()); // `step` will refuse
+        }
+        self.env.announce(action)
+    }
+
     fn step(&mut self, action: Action<'_>, obs: ObsMut<'_>) -> Result<Step, EnvError> {
         // The inner environment does not know that it was cut; it refuses all other wrong calls.
         if self.elapsed_env_steps >= self.limit_env_steps {

@@ -49,6 +49,7 @@ fn end(stream: u32, obs: u8) -> (TransitionRow, u8) {
 /// A block of rows for `small_config`.
 fn block(rows: &[(TransitionRow, u8)], final_obs: &[u8]) -> TransitionBlock {
     TransitionBlock {
+        broken_off: Vec::new(),
         rows: rows.iter().map(|(row, _)| *row).collect(),
         obs: ObsBuffer::U8(rows.iter().map(|(_, obs)| *obs).collect()),
         actions: ActionBatch::Discrete(rows.iter().map(|(_, obs)| i64::from(*obs)).collect()),

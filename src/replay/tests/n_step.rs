@@ -58,6 +58,7 @@ fn accumulator_n(accumulator: &NStepAccumulator) -> usize {
 fn expected(subspace: u8, rows: &[Row], final_obs: Option<f32>) -> TransitionBlock {
     let last = rows.len().wrapping_sub(1);
     TransitionBlock {
+        broken_off: Vec::new(),
         rows: rows
             .iter()
             .enumerate()

@@ -52,10 +52,10 @@ impl Model {
         self.slots.iter().filter(|slot| self.is_sampleable(slot))
     }
 
-    fn break_off(&mut self) {
+    fn break_off(&mut self, stream: u32) {
         let numbers = self.numbers.clone();
-        for slot in &mut self.slots {
-            let waits = |next| next >= numbers[slot.stream as usize];
+        for slot in self.slots.iter_mut().filter(|slot| slot.stream == stream) {
+            let waits = |next| next >= numbers[stream as usize];
             if slot.next.is_some_and(waits) {
                 slot.next = None;
                 self.dropped += 1;
@@ -127,12 +127,14 @@ impl World {
         }
     }
 
-    fn break_off(&mut self) {
-        self.replay.break_off_trajectories();
-        self.model.break_off();
-        self.accumulators = accumulators(&self.n_step, self.numbers.len());
-        // What the accumulators held is lost: the next observation follows those written.
-        self.numbers.clone_from(&self.model.numbers);
+    fn break_off(&mut self, stream: usize) {
+        let mut block = self.n_step.new_block(1);
+        block.broken_off.push(stream as u32);
+        self.replay.insert(&block).unwrap();
+        self.model.break_off(stream as u32);
+        self.accumulators[stream].break_off();
+        // What the accumulator held is lost: the next observation follows those written.
+        self.numbers[stream] = self.model.numbers[stream];
     }
 
     fn save_and_restore(&mut self) {
@@ -187,7 +189,7 @@ fn accumulators(config: &NStepConfig, streams: usize) -> Vec<NStepAccumulator> {
 enum Operation {
     Step { stream: usize, outcome: Outcome },
     Sample,
-    BreakOff,
+    BreakOff { stream: usize },
     SaveAndRestore,
 }
 
@@ -202,7 +204,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         60 => (stream, outcome).prop_map(|(stream, outcome)| Operation::Step { stream, outcome }),
         6 => Just(Operation::Sample),
-        1 => Just(Operation::BreakOff),
+        1 => (0..4usize).prop_map(|stream| Operation::BreakOff { stream }),
         1 => Just(Operation::SaveAndRestore),
     ]
 }
@@ -240,7 +242,7 @@ proptest! {
             match operation {
                 Operation::Step { stream, outcome } => world.step(stream % streams, outcome),
                 Operation::Sample => world.sample(),
-                Operation::BreakOff => world.break_off(),
+                Operation::BreakOff { stream } => world.break_off(stream % streams),
                 Operation::SaveAndRestore => world.save_and_restore(),
             }
             world.check();

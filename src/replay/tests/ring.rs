@@ -78,11 +78,11 @@ fn a_successor_may_take_the_very_slot_of_its_transition() {
 fn broken_off_trajectories_are_not_linked_to_what_follows() {
     let mut replay = replay(&small_config(20, 2, 2));
     replay.insert(&block(&[row(0, 0, 2), row(0, 1, 2), row(0, 2, 2), row(1, 50, 2)], &[])).unwrap();
-    replay.break_off_trajectories();
-    assert_eq!(replay.dropped_waiting(), 3); // 1, 2 and 50
+    let next = block(&[row(0, 10, 2), end(0, 11), row(1, 51, 1), end(1, 60)], &[12, 61]);
+    replay.insert(&TransitionBlock { broken_off: vec![0], ..next }).unwrap();
+    assert_eq!(replay.dropped_waiting(), 2); // 1 and 2; stream 1 goes on
     replay.check_valid().unwrap();
-    replay.insert(&block(&[row(0, 10, 2), end(0, 11), end(1, 60)], &[12, 61])).unwrap();
-    assert_eq!(pairs(&replay), [(0, 2), (10, 12), (11, 12), (60, 61)]);
+    assert_eq!(pairs(&replay), [(0, 2), (50, 60), (10, 12), (11, 12), (51, 60), (60, 61)]);
 }
 
 #[test]
@@ -96,6 +96,7 @@ fn every_field_comes_out_with_its_transition() {
     let mut rows: Vec<_> = [row(0, 1, 1), end(1, 2), end(0, 3)].map(|(row, _)| row).into();
     (rows[1].discount, rows[1].subspace) = (0.0, 77);
     let block = TransitionBlock {
+        broken_off: Vec::new(),
         rows,
         obs: ObsBuffer::F32(vec![1.0, 1.5, 2.0, 2.5, 3.0, 3.5]),
         actions: ActionBatch::Box(vec![1.0, 1.1, 1.2, 2.0, 2.1, 2.2, 3.0, 3.1, 3.2]),

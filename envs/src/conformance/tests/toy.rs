@@ -52,6 +52,10 @@ pub(super) enum Fault {
     ForgetsEnd,
     OverwritesSaved,
     CannotSave,
+    StatesItCannotSave,
+    BeginsAnewAtLimit,
+    IgnoresContext,
+    ReseedsByContext,
     EmptyPicture,
     ShortPicture,
     DrawsOver,
@@ -71,15 +75,17 @@ pub(super) struct State {
     rng: Prng,
     pub(super) steps: u32,
     position: f32,
+    wind: f32,
     resets: u32,
 }
 
-/// A random position, drawn anew each step; terminates above 0.9, is cut after 8 steps.
-/// Observation: steps and position.
+/// A random position, drawn anew each step and moved by the wind; terminates above 0.9, is cut
+/// after 8 steps. Observation: steps and position.
 pub(super) struct Toy {
     pub(super) spec: EnvSpec,
     fault: Fault,
     pub(super) state: State,
+    pub(super) limit_env_steps: u32,
     /// Shared by all environments of a check.
     made: Arc<AtomicU32>,
 }
@@ -101,8 +107,14 @@ impl Toy {
             _ => {}
         }
         let rng = Prng::seed_from_u64(0);
-        let state = State { phase: Phase::BeforeReset, rng, steps: 0, position: 0.0, resets: 0 };
-        Self { spec, fault, state, made: made.clone() }
+        let state =
+            State { phase: Phase::BeforeReset, rng, steps: 0, position: 0.0, wind: 0.0, resets: 0 };
+        let limit_env_steps = match fault {
+            Fault::CutsEarly => LIMIT_ENV_STEPS - 1,
+            Fault::NeverCuts => u32::MAX,
+            _ => LIMIT_ENV_STEPS,
+        };
+        Self { spec, fault, state, limit_env_steps, made: made.clone() }
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -157,14 +169,9 @@ impl Toy {
     }
 
     fn outcome(&self) -> Outcome {
-        let limit = match self.fault {
-            Fault::CutsEarly => LIMIT_ENV_STEPS - 1,
-            Fault::NeverCuts => u32::MAX,
-            _ => LIMIT_ENV_STEPS,
-        };
         match () {
             () if self.state.position > 0.9 => Outcome::Terminated,
-            () if self.state.steps == limit => Outcome::Truncated,
+            () if self.state.steps == self.limit_env_steps => Outcome::Truncated,
             () => Outcome::Continue,
         }
     }
@@ -184,8 +191,13 @@ impl Environment for Toy {
         }
         let state = &mut self.state;
         (state.phase, state.steps, state.position) = (Phase::Running, 0, 0.0);
-        let wind = context.values.first().copied().unwrap_or_default();
-        state.rng = Prng::seed_from_u64(seed ^ wind.to_bits());
+        state.wind = match self.fault {
+            Fault::IgnoresContext | Fault::ReseedsByContext => 0.0,
+            _ => context.values.first().copied().unwrap_or_default().clamp(-1.0, 1.0) as f32,
+        };
+        let reseeds = self.fault == Fault::ReseedsByContext;
+        let salt = if reseeds { context.values[0].to_bits() } else { 0 };
+        state.rng = Prng::seed_from_u64(seed ^ salt);
         state.resets += 1;
         self.observe(obs)
     }
@@ -198,13 +210,14 @@ impl Environment for Toy {
         self.check_action(action)?;
         let state = &mut self.state;
         state.steps += 1;
-        state.position = state.rng.random_range(-1.0..=1.0);
+        let drawn: f32 = state.rng.random_range(-1.0..=1.0);
+        state.position = drawn * (1.0 - state.wind.abs() / 2.0) + state.wind / 2.0;
         match self.fault {
             Fault::PanicsInStep if state.steps == 3 => panic!("a bug at step 3"),
             Fault::ValidStepFails if state.steps == 3 => return Err(Self::failed("lost")),
             Fault::SpecChanges => self.spec.time_limit_env_steps = None,
             Fault::Nondeterministic => {
-                state.position = 1.0 / (1 + self.made.fetch_add(1, Relaxed)) as f32
+                state.position *= (1 + self.made.fetch_add(1, Relaxed) % 2) as f32 / 2.0;
             }
             Fault::RemembersEpisodes if state.resets > 1 => state.position *= 0.5,
             _ => {}
@@ -217,6 +230,9 @@ impl Environment for Toy {
         let infinite = self.has(Fault::RewardInfinite) && late;
         let reward = if infinite { f32::INFINITY } else { self.state.position };
         let frames = u32::from(!(self.has(Fault::NoFrame) && late));
+        if self.has(Fault::BeginsAnewAtLimit) && outcome == Outcome::Truncated {
+            (self.state.steps, self.state.position) = (0, 0.0);
+        }
         self.observe(obs)?;
         Ok(Step { reward, outcome, frames })
     }
@@ -224,6 +240,10 @@ impl Environment for Toy {
     fn save_state(&self, out: &mut Vec<u8>) -> Result<(), EnvError> {
         let mut saved = self.state.clone();
         match self.fault {
+            Fault::StatesItCannotSave => {
+                let reason = "it lives elsewhere".into();
+                return Err(EnvError::Unsavable { env: "Toy-v0".into(), reason });
+            }
             Fault::CannotSave => return Err(Self::failed("it cannot be saved")),
             Fault::OverwritesSaved => out.clear(),
             Fault::ForgetsGenerator => saved.rng = Prng::seed_from_u64(0),
