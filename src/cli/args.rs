@@ -33,6 +33,9 @@ pub enum Command {
     Envs(EnvsArgs),
     /// Check that an environment keeps its contract, and measure it.
     CheckEnv(CheckEnvArgs),
+    /// Measure how fast something is.
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Print the effective config, and check it.
     Config(Box<ConfigArgs>),
 }
@@ -263,6 +266,55 @@ pub struct ConfigArgs {
     /// Print JSON instead of TOML.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `contrail bench`.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Env steps a second; in Python also those of a plain loop, measured in turn.
+    Env(BenchEnvArgs),
+}
+
+/// `contrail bench env`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  contrail bench env CartPole-v1\n  \
+    contrail bench env gym:CartPole-v1 --envs 8 --rounds 5 --set env.python=venv/bin/python")]
+pub struct BenchEnvArgs {
+    /// Environment; without one, that of the config. It is measured bare, without wrappers.
+    #[arg(value_name = "ID", required_unless_present = "config")]
+    pub id: Option<String>,
+
+    /// Config file (TOML) with options of the environment.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Sets any key of the config; repeatable, the last wins.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+
+    /// Environments that step together; in Python they share a worker.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=4096))]
+    pub envs: usize,
+
+    /// Length of one measurement.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = parse_seconds)]
+    pub seconds: f64,
+
+    /// Measurements of each kind.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: u32,
+
+    /// Print one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A positive duration of at most an hour.
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 3600.0 => Ok(seconds),
+        _ => Err(format!("{text:?} is not a duration, allowed above 0 and up to 3600 seconds")),
+    }
 }
 
 /// Which checkpoint of a run.

@@ -57,7 +57,13 @@ fn list(registry: &Registry, json: bool) -> Result<()> {
         "{:<33} {:<15} {:<12} {:>10}\n",
         "ENVIRONMENT", "OBSERVATION", "ACTION", "TIME LIMIT"
     );
-    print(&format!("{head}{}", rows.collect::<String>()))
+    let families: Vec<String> = registry.families().map(|prefix| format!("{prefix}:ID")).collect();
+    let more = if families.is_empty() {
+        String::new()
+    } else {
+        format!("and any of {} (in Python; see docs/environments.md)\n", families.join(", "))
+    };
+    print(&format!("{head}{}{more}", rows.collect::<String>()))
 }
 
 fn actions(space: &ActionSpace) -> String {

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod args;
+mod bench;
 mod check_env;
 mod envs;
 mod evaluate;
@@ -8,8 +9,8 @@ mod record;
 mod train;
 
 pub use args::{
-    CheckEnvArgs, CheckpointChoice, Cli, Command, ConfigArgs, ConfigSource, EnvsArgs, EvaluateArgs,
-    RecordArgs, TrainArgs,
+    BenchCommand, BenchEnvArgs, CheckEnvArgs, CheckpointChoice, Cli, Command, ConfigArgs,
+    ConfigSource, EnvsArgs, EvaluateArgs, RecordArgs, TrainArgs,
 };
 
 use crate::config::ConfigError;
@@ -43,6 +44,7 @@ pub fn main_with(registry: &Registry) -> ExitCode {
         Command::Evaluate(args) => evaluate::run(&args, registry),
         Command::Record(args) => record::run(&args, registry),
         Command::Envs(args) => envs::run(&args, registry),
+        Command::Bench(BenchCommand::Env(args)) => bench::env(&args, registry),
         Command::CheckEnv(args) => check_env::run(&args, registry),
         Command::Config(args) => show_config(&args, registry),
     };

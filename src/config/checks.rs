@@ -4,6 +4,7 @@ use super::error::Problem;
 use super::raw::{AlgorithmName, RawConfig, RawEnv};
 use contrail_agents::{DqnConfig, NetworkConfig, SacConfig};
 use contrail_envs::python::PythonWrapper;
+use serde_json::Value;
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
@@ -118,6 +119,15 @@ fn python(checks: &mut Checks, raw: &RawEnv) {
     if raw.python.as_os_str().is_empty() {
         checks.refuse("env.python", "env.python is empty, expected an interpreter".to_owned());
     }
+    for (name, value) in &raw.kwargs {
+        if has_null(value) {
+            let text = format!(
+                "env.kwargs.{name} holds NaN or an infinity, allowed: finite numbers, text, \
+                 true, false, lists and tables"
+            );
+            checks.refuse("env.kwargs", text);
+        }
+    }
     for wrapper in &raw.wrappers {
         let name = PythonWrapper::from(wrapper.clone()).name;
         let parts = name.split_once(':');
@@ -130,6 +140,16 @@ fn python(checks: &mut Checks, raw: &RawEnv) {
         if let Err(reason) = context.named(name) {
             checks.refuse("env.contexts", format!("env.contexts.{name} {reason}"));
         }
+    }
+}
+
+/// A float that JSON cannot hold arrives as null, which TOML cannot write.
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(all) => all.iter().any(has_null),
+        Value::Object(all) => all.values().any(has_null),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 

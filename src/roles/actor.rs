@@ -276,14 +276,15 @@ impl Actor {
         let len = self.n_step.obs.len();
         let (env, stream) = (&mut self.envs[row], &mut self.streams[row]);
         let step = guarded(|| env.step(action, row_mut(&mut self.next_obs, row, len)))
-            .and_then(|step| check_reward(step.reward).map(|()| step))
-            .and_then(|step| check_obs(row_ref(&self.next_obs, row, len)).map(|()| step))
+            .and_then(|step| {
+                check_reward(step.reward)
+                    .and_then(|()| check_obs(row_ref(&self.next_obs, row, len)))
+                    .with_context(|| env.spec().id.clone())?;
+                Ok(step)
+            })
             .with_context(|| {
-                let (id, step) = (&env.spec().id, stream.length_env_steps + 1);
-                format!(
-                    "actor {}, environment {row} ({id}), step {step} of its episode",
-                    self.index
-                )
+                let step = stream.length_env_steps + 1;
+                format!("actor {}, environment {row}, step {step} of its episode", self.index)
             })?;
         stream.episode_return += f64::from(step.reward);
         stream.length_env_steps += 1;
@@ -368,8 +369,7 @@ impl Actor {
         guarded(|| env.reset(seed, &context, row_mut(&mut self.next_obs, row, len)))
             .and_then(|()| check_obs(row_ref(&self.next_obs, row, len)))
             .with_context(|| {
-                let id = &env.spec().id;
-                format!("actor {}, environment {row} ({id}), reset with seed {seed}", self.index)
+                format!("actor {}, environment {row}, reset with seed {seed}", self.index)
             })
     }
 
@@ -421,7 +421,7 @@ impl Actor {
         );
         (self.rng, self.broken_off) = (state.rng, state.broken_off);
         self.next_obs = state.obs;
-        let mut begun_anew = ActReport::default();
+        let mut begun_anew = 0;
         for (row, saved) in state.streams.into_iter().enumerate() {
             let stream = &mut self.streams[row];
             stream.accumulator = saved.accumulator;
@@ -431,12 +431,13 @@ impl Actor {
             if let Some(env) = saved.env {
                 self.envs[row].restore_state(&env)?;
             } else {
-                self.break_off(row, &mut begun_anew);
+                self.break_off(row, &mut ActReport::default());
                 self.begin_episode(row)?;
+                begun_anew += 1;
             }
         }
         self.obs = self.next_obs.clone();
-        Ok(begun_anew.broken_episodes)
+        Ok(begun_anew)
     }
 }
 

@@ -167,8 +167,8 @@ impl Evaluator {
         for row in 0..rows {
             let Some(run) = &mut round.running[row] else { continue };
             let step = self.step(row, action_row(&actions, row, rows)).with_context(|| {
-                let (id, step) = (&self.envs[row].spec().id, run.length_env_steps + 1);
-                format!("evaluator, environment {row} ({id}), step {step} of its episode")
+                let step = run.length_env_steps + 1;
+                format!("evaluator, environment {row}, step {step} of its episode")
             })?;
             run.episode_return += f64::from(step.reward);
             run.length_env_steps += 1;

@@ -155,7 +155,9 @@ pub fn record(
     (policy, seeds): (&LoadedPolicy, SeedStream),
     show: &mut dyn FnMut(&RgbFrame) -> Result<()>,
 ) -> Result<f64> {
-    build::lone_evaluator(config, registry, policy)?.watch(&policy.params, seeds, show)
+    let mut config = config.clone();
+    config.env.python.render = true;
+    build::lone_evaluator(&config, registry, policy)?.watch(&policy.params, seeds, show)
 }
 
 /// A run under way.

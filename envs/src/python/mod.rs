@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A fault (an exception, a wrong value, a dead or hanging worker) is an [`EnvError::Failed`] that
-//! names environment, worker, episode step and Python's traceback. What follows from it is for the
+//! names environment, worker and Python's traceback; its caller knows the step. What follows from it is for the
 //! caller to say; dropping all environments of a worker ends it.
 
 mod options;
@@ -63,7 +63,7 @@ pub fn is_python(id: &str) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 enum Phase {
     New,
-    Running { env_steps: u64 },
+    Running,
     Over,
 }
 
@@ -113,9 +113,9 @@ fn breakable(space: &ObsSpace) -> bool {
 }
 
 impl PythonEnv {
-    fn check_phase(&self) -> Result<u64, EnvError> {
+    fn check_phase(&self) -> Result<(), EnvError> {
         let when = match self.phase {
-            Phase::Running { env_steps } => return Ok(env_steps),
+            Phase::Running => return Ok(()),
             Phase::New => "before the first reset",
             Phase::Over => "after the end of the episode",
         };
@@ -151,16 +151,6 @@ impl PythonEnv {
     }
 }
 
-/// Adds the step of the episode to a fault.
-fn at_step(error: EnvError, env_step: u64) -> EnvError {
-    match error {
-        EnvError::Failed { env, reason } => {
-            EnvError::Failed { env, reason: format!("step {env_step} of its episode: {reason}") }
-        }
-        other => other,
-    }
-}
-
 impl Environment for PythonEnv {
     fn spec(&self) -> &EnvSpec {
         &self.spec
@@ -173,7 +163,7 @@ impl Environment for PythonEnv {
         let begin = (seed, (&*self.contexts, context));
         self.worker.lock().reset(self.row, begin, obs.reborrow())?;
         self.check_bounds(&obs)?;
-        self.phase = Phase::Running { env_steps: 0 };
+        self.phase = Phase::Running;
         Ok(())
     }
 
@@ -185,7 +175,7 @@ impl Environment for PythonEnv {
     }
 
     fn step(&mut self, action: Action<'_>, mut obs: ObsMut<'_>) -> Result<Step, EnvError> {
-        let env_steps = self.check_phase()? + 1;
+        self.check_phase()?;
         self.check_buffer(&mut obs)?;
         let mut worker = self.worker.lock();
         if !std::mem::take(&mut self.announced) {
@@ -193,11 +183,9 @@ impl Environment for PythonEnv {
         }
         let step = worker.take_step(self.row, obs.reborrow());
         drop(worker);
-        let step = step
-            .and_then(|step| self.check_bounds(&obs).map(|()| step))
-            .map_err(|e| at_step(e, env_steps));
+        let step = step.and_then(|step| self.check_bounds(&obs).map(|()| step));
         self.phase = match &step {
-            Ok(step) if !step.outcome.ends_episode() => Phase::Running { env_steps },
+            Ok(step) if !step.outcome.ends_episode() => Phase::Running,
             _ => Phase::Over,
         };
         step

@@ -18,6 +18,7 @@ import operator
 import os
 import pickle
 import signal
+import socket
 import struct
 import sys
 import threading
@@ -26,6 +27,8 @@ import traceback
 
 HEAD = struct.Struct("<cI")
 DONE = HEAD.pack(b"D", 0)
+# How long the next request is waited for without sleeping.
+SPIN_NS = 100_000
 # Modules that register ids of these namespaces or prefixes when they are imported.
 PLUGINS = {
     "ALE": "ale_py",
@@ -604,15 +607,26 @@ class Worker:
 
     def receive(self):
         """The next request, or None when the parent is gone."""
-        head = self._exactly(HEAD.size)
-        if head is None:
+        head = self._exactly(HEAD.size, self._soon(HEAD.size))
+        if not head:
             return None
         letter, length = HEAD.unpack(head)
         payload = self._exactly(length) if length else b""
         return None if payload is None else (letter, payload)
 
-    def _exactly(self, length):
-        data = self.channel.recv(length)
+    def _soon(self, length):
+        """What arrives within SPIN_NS, without sleeping: waking up takes as long as some steps."""
+        receive, now = self.channel.recv, time.perf_counter_ns
+        deadline = now() + SPIN_NS
+        while True:
+            try:
+                return receive(length, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                if now() > deadline:
+                    return receive(length)
+                os.sched_yield()
+
+    def _exactly(self, length, data=b""):
         while len(data) < length:
             more = self.channel.recv(length - len(data))
             if not more:

@@ -127,3 +127,44 @@ fn keys_without_effect_are_refused_in_sets_and_accepted_in_files() {
     assert!(set(&["dqn.distribution=quantile", "dqn.num_atoms=11"]).is_ok());
     assert!(set(&["replay.sampling=prioritized", "replay.priority_exponent=0.5"]).is_ok());
 }
+
+#[test]
+fn what_a_user_names_is_refused_by_its_name() {
+    for (assignment, expected) in [
+        ("env.kwargs.size=nan", "env.kwargs.size holds NaN or an infinity"),
+        ("env.kwargs.a={b=[1,inf]}", "env.kwargs.a holds NaN or an infinity"),
+        ("env.kwargs=5", "env.kwargs is 5, expected a table"),
+        ("env.wrappers=['Wrapper']", "env.wrappers has \"Wrapper\", expected \"module:Class\""),
+        ("env.on_fault=retry", "env.on_fault is \"retry\", expected"),
+        ("env.step_timeout_s=0", "env.step_timeout_s is 0.0, allowed above 0"),
+        ("env.contexts.g={via='attribute',default=1}", "env.contexts.g needs both low and high"),
+        ("env.contexts.g.default=1", "missing field `via`"),
+        (
+            "env.contexts.g={via='attribute',default=9,low=0,high=5}",
+            "env.contexts.g has default 9, allowed 0 to 5",
+        ),
+        (
+            "env.contexts.g={via='kwarg',kind='choice',default=0}",
+            "env.contexts.g is a choice without choices",
+        ),
+        ("subspaces.moon.g={uniform=[1]}", "uniform"),
+    ] {
+        let text = refusal(set(&[assignment]));
+        assert!(text.contains(expected), "{assignment}: {text}");
+    }
+}
+
+#[test]
+fn layers_add_to_what_a_user_names() {
+    let config = set(&[
+        "env.kwargs.size=8",
+        "env.kwargs.theme=dark",
+        "env.kwargs.size=9",
+        "env.contexts.g={via='attribute',default=1,low=0,high=5}",
+        "env.contexts.g.default=2",
+    ])
+    .unwrap();
+    let kwargs = serde_json::json!({"size": 9, "theme": "dark"});
+    assert_eq!(serde_json::Value::Object(config.env.kwargs), kwargs);
+    assert_eq!(config.env.python.contexts[0].value.default, 2.0);
+}
