@@ -34,7 +34,7 @@ pub enum Command {
     /// Check that an environment keeps its contract, and measure it.
     CheckEnv(CheckEnvArgs),
     /// Measure how fast something is.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  contrail bench env gym:CartPole-v1")]
     Bench(BenchCommand),
     /// Print the effective config, and check it.
     Config(Box<ConfigArgs>),
@@ -196,11 +196,16 @@ pub struct RecordArgs {
 
 /// `contrail envs`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  contrail envs\n  contrail envs CartPole-v1 --json")]
+#[command(after_help = "Examples:\n  contrail envs\n  contrail envs CartPole-v1 --json\n  \
+    contrail envs gym:CartPole-v1 --set env.python=venv/bin/python")]
 pub struct EnvsArgs {
     /// Environment to describe; all are listed without one.
     #[arg(value_name = "ID")]
     pub id: Option<String>,
+
+    /// Sets a key of [env] that the environment needs; repeatable, the last wins.
+    #[arg(long, value_name = "KEY=VALUE", requires = "id")]
+    pub set: Vec<String>,
 
     /// Print JSON on stdout.
     #[arg(long)]

@@ -1,6 +1,8 @@
 //! `contrail envs`.
 
 use super::{EnvsArgs, Exit, print, print_json};
+use crate::config::{self, Overrides};
+use crate::run::env_options;
 use anyhow::Result;
 use contrail_envs::{ActionSpace, ContextSpec, EnvOptions, EnvSpec, ObsSpace, Registry};
 use serde::Serialize;
@@ -29,7 +31,11 @@ impl<'a> From<&'a EnvSpec> for Described<'a> {
 
 pub(super) fn run(args: &EnvsArgs, registry: &Registry) -> Result<Exit> {
     match &args.id {
-        Some(id) => describe(id, registry, args.json)?,
+        Some(id) => {
+            let (env, set) = (Some(id.clone()), args.set.clone());
+            let config = config::load(None, &Overrides { env, set, ..Overrides::default() })?;
+            describe(registry.make(id, &env_options(&config.env))?.spec(), args.json)?;
+        }
         None => list(registry, args.json)?,
     }
     Ok(Exit::Done)
@@ -73,9 +79,7 @@ fn actions(space: &ActionSpace) -> String {
     }
 }
 
-fn describe(id: &str, registry: &Registry, json: bool) -> Result<()> {
-    let env = registry.make(id, &EnvOptions::default())?;
-    let spec = env.spec();
+fn describe(spec: &EnvSpec, json: bool) -> Result<()> {
     if json {
         return print_json(&Described::from(spec));
     }
