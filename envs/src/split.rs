@@ -158,7 +158,8 @@ mod tests {
     fn overlaps_are_found_and_named() {
         use Distribution::{Choice, Fixed, Grid, Uniform};
         let grid = |low, high, count| Grid { low, high, count };
-        let table: [(&[(&str, Distribution)], &[(&str, Distribution)], Option<&str>); 13] = [
+        type Values<'a> = &'a [(&'a str, Distribution)];
+        let table: [(Values<'_>, Values<'_>, Option<&str>); 13] = [
             (&[("g", Uniform(1.0, 3.0))], &[("g", Uniform(4.0, 6.0))], None),
             (&[("g", Uniform(1.0, 3.0))], &[("g", Uniform(3.0, 6.0))], None), // they touch
             (&[("g", Uniform(1.0, 4.0))], &[("g", Uniform(3.0, 6.0))], Some("g 3 to 4")),

@@ -1,6 +1,7 @@
-//! The built-in environments: classic control, `MinAtar` games and the probes.
+//! The built-in environments: classic control, the jumping task, `MinAtar` games and the probes.
 
 pub mod classic;
+pub mod jumping;
 pub mod minatar;
 pub mod probe;
 
@@ -9,6 +10,7 @@ use crate::Registry;
 /// Adds every built-in environment to `registry`.
 pub(crate) fn register(registry: &mut Registry) {
     classic::register(registry);
+    jumping::register(registry);
     minatar::register(registry);
     probe::register(registry);
 }
