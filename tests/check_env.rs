@@ -134,7 +134,7 @@ const BROKEN: [(&str, &str, &[&str]); 16] = [
     ("WrongDtype", "valid-calls", &["dtype float64 and shape (2,)", "declares dtype float32"]),
     ("WrongShape", "valid-calls", &["shape (1, 2)", "declares dtype float32 and shape (2,)"]),
     ("ResetAlone", "valid-calls", &["reset returned", "expected a pair"]),
-    ("OldStep", "valid-calls", &["step 1", "not enough values to unpack"]),
+    ("OldStep", "valid-calls", &["in step", "not enough values to unpack"]),
     ("Nan", "obs-in-space", &["step 3: element 1 is NaN, allowed -1 to 1"]),
     (
         "OutOfBounds",
