@@ -97,7 +97,7 @@ fn child(job: &str, dir: &Path, prefix: &str) -> Command {
 }
 
 #[test]
-#[ignore = "not a test: the process that the tests below start with `--ignored`, kill and starve of disk"]
+#[ignore = "not a test: the process that the tests below start with `--ignored`, kill and starve of disk; `cargo test --release -p contrail-rl --lib crash_tests` runs them"]
 fn child_process() {
     let Some(dir) = std::env::var_os("CONTRAIL_TEST_DIR") else { return };
     let dir = PathBuf::from(dir);

@@ -1,53 +1,17 @@
 //! An actor: a vector of environments, one batched policy call for all of them.
 
 use super::{
-    Fault, FaultPolicy, MakeEnvs, OnFault, action_row, check_obs, check_reward, guarded, obs_batch,
-    row_mut, row_ref,
+    Exploration, Fault, FaultPolicy, MakeEnvs, OnFault, action_row, check_obs, check_reward,
+    guarded, obs_batch, row_mut, row_ref,
 };
-use crate::config::{EpsilonSchedule, ExplorationConfig, RewardClip};
+use crate::config::RewardClip;
 use crate::message::{PolicySnapshot, TransitionBlock};
 use crate::replay::{NStepAccumulator, NStepConfig, OneStep};
 use anyhow::{Context as _, Error, Result, ensure};
-use contrail_agents::{ActMode, ActionBatch, ObsBatch, Policy};
+use contrail_agents::{ActionBatch, ObsBatch, Policy};
 use contrail_envs::{EnvError, Environment, Prng, SeedStream, Step};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
-
-/// How an actor varies its actions over the run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Exploration {
-    epsilon: EpsilonSchedule,
-    initial_random_env_steps: u64,
-}
-
-impl Exploration {
-    /// As the config says.
-    #[must_use]
-    pub fn new(config: &ExplorationConfig) -> Self {
-        Self { epsilon: config.epsilon, initial_random_env_steps: config.initial_random_env_steps }
-    }
-
-    /// Probability of a uniformly random action after `env_steps` of all actors.
-    #[must_use]
-    pub fn epsilon(&self, env_steps: u64) -> f64 {
-        let EpsilonSchedule { start, end, decay_env_steps } = self.epsilon;
-        if env_steps < self.initial_random_env_steps {
-            1.0
-        } else if env_steps >= decay_env_steps {
-            end
-        } else {
-            start + (end - start) * env_steps as f64 / decay_env_steps as f64
-        }
-    }
-
-    fn mode(&self, env_steps: u64) -> ActMode {
-        if env_steps < self.initial_random_env_steps {
-            ActMode::Uniform
-        } else {
-            ActMode::Explore { epsilon: self.epsilon(env_steps) }
-        }
-    }
-}
 
 /// What an actor is made of.
 pub struct ActorParts {

@@ -3,12 +3,14 @@
 
 mod actor;
 mod evaluator;
+mod exploration;
 mod faults;
 mod learner;
 mod snapshot;
 
-pub use actor::{ActReport, Actor, ActorParts, ActorState, EpisodeEnd, Exploration};
+pub use actor::{ActReport, Actor, ActorParts, ActorState, EpisodeEnd};
 pub use evaluator::{Evaluation, Evaluator, EvaluatorParts};
+pub use exploration::Exploration;
 pub use faults::{Fault, FaultPolicy, OnFault};
 pub use learner::{LearnReport, Learner, LearnerState};
 pub use snapshot::SnapshotCell;

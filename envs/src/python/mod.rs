@@ -16,6 +16,7 @@
 
 mod options;
 mod process;
+mod wire;
 mod worker;
 
 pub use options::{

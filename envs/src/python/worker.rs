@@ -4,88 +4,17 @@
 //! lie in a file that the worker has mapped. It is read and written here by position, which the
 //! kernel makes coherent with the mapping, so no memory is shared with Rust's own.
 
-use super::options::{ImageLayout, PythonContext, PythonOptions, PythonWrapper, WorkerLine};
+use super::options::{PythonContext, PythonOptions, WorkerLine};
 use super::process::{Answer, Process, Silence};
-use crate::{Action, ActionSpace, Context, Dtype, EnvError, ObsMut, ObsSpace, Outcome, RgbFrame};
+use super::wire::{Failure, Init, Offsets, Ready, RowFault};
+use crate::{Action, ActionSpace, Context, EnvError, ObsMut, ObsSpace, Outcome, RgbFrame};
 use crate::{EnvOptions, Step};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
-
-/// First request: everything the worker needs to make its environments.
-#[derive(Serialize)]
-struct Init<'a> {
-    family: &'a str,
-    id: &'a str,
-    count: usize,
-    kwargs: &'a Map<String, Value>,
-    wrappers: &'a [PythonWrapper],
-    obs_keys: &'a [String],
-    image_layout: ImageLayout,
-    contexts: bool,
-    unlimited: bool,
-    render: bool,
-}
-
-/// Answer to [`Init`].
-#[derive(Deserialize)]
-struct Ready {
-    obs: RawObs,
-    action: RawAction,
-    time_limit: Option<u32>,
-    offsets: Offsets,
-    notes: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct RawObs {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    low: Vec<Bound>,
-    high: Vec<Bound>,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum RawAction {
-    Discrete { n: usize },
-    Box { low: Vec<Bound>, high: Vec<Bound> },
-}
-
-/// A bound; JSON has no infinity.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Bound {
-    Finite(f64),
-    Infinite(String),
-}
-
-/// Where the parts of the shared memory begin, and where it ends, in bytes.
-#[derive(Clone, Copy, Deserialize)]
-struct Offsets {
-    commands: usize,
-    cursor: usize,
-    rewards: usize,
-    outcomes: usize,
-    obs: usize,
-    size: usize,
-}
-
-/// A step that failed in Python.
-#[derive(Deserialize)]
-struct RowFault {
-    row: usize,
-    reason: String,
-}
-
-#[derive(Deserialize)]
-struct Failure {
-    refused: bool,
-    reason: String,
-}
 
 /// Steps that a plain Python loop did.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -440,40 +369,6 @@ fn copy_obs(bytes: &[u8], obs: ObsMut<'_>) {
             for (value, bytes) in out.iter_mut().zip(bytes.chunks_exact(4)) {
                 *value = f32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
             }
-        }
-    }
-}
-
-impl RawObs {
-    fn space(self) -> ObsSpace {
-        ObsSpace {
-            dtype: self.dtype,
-            shape: self.shape,
-            low: self.low.iter().map(Bound::value).collect(),
-            high: self.high.iter().map(Bound::value).collect(),
-        }
-    }
-}
-
-impl RawAction {
-    fn space(self) -> ActionSpace {
-        match self {
-            Self::Discrete { n } => ActionSpace::Discrete(n),
-            Self::Box { low, high } => ActionSpace::Box {
-                low: low.iter().map(Bound::value).collect(),
-                high: high.iter().map(Bound::value).collect(),
-            },
-        }
-    }
-}
-
-impl Bound {
-    #[expect(clippy::cast_possible_truncation, reason = "bounds are f32 in the contract")]
-    fn value(&self) -> f32 {
-        match self {
-            Self::Finite(value) => *value as f32,
-            Self::Infinite(sign) if sign.starts_with('-') => f32::NEG_INFINITY,
-            Self::Infinite(_) => f32::INFINITY,
         }
     }
 }
