@@ -143,6 +143,11 @@ fn killed_workers_are_replaced_and_no_transition_spans_a_restart() {
     let (summary, kills) = std::thread::scope(|scope| {
         let training =
             scope.spawn(|| go(&config, &Registry::builtin(), &run_dir, (false, &stop)).unwrap());
+        // A worker that cannot start at all is a mistake of the user's, and ends the run.
+        wait_until("training begins", 60, || {
+            fs::read_to_string(run_dir.join("metrics.jsonl"))
+                .is_ok_and(|log| log.contains("rollout/episodes"))
+        });
         let mut rng = SeedStream::root(3).rng();
         let (began, mut kills) = (Instant::now(), 0);
         while began.elapsed() < Duration::from_secs(seconds) && !training.is_finished() {
