@@ -1,27 +1,39 @@
-//! Insert and sample of a full replay of a million MinAtar observations (400 bytes each), by
-//! uniform and by prioritized sampling. `cargo bench --bench replay`; takes about 0.5 GB.
+//! A full replay of a million transitions. First the resident memory of the replays that users
+//! meet, in bytes a transition; then the speed of insert and sample, with observations packed to a
+//! bit an element and, for comparison in the same run, a byte an element; uniform and prioritized.
+//! `cargo bench --bench replay`; takes about 0.6 GB.
 
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
+#![allow(clippy::print_stdout, reason = "the memory table is this program's output")]
 
 use contrail::message::{PriorityUpdate, TransitionBlock, TransitionRow};
-use contrail::replay::{Replay, ReplayConfig, Sampling};
+use contrail::replay::{Replay, ReplayConfig, Sampling, SubspaceLaw};
 use contrail_agents::ActionBatch;
 use contrail_envs::{ActionSpace, ObsBuffer, ObsSpace, SeedStream};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
+const TRANSITIONS: usize = 1_000_000;
 const STREAMS: usize = 16;
 const EPISODE_VECTOR_STEPS: usize = 100;
 const BATCH: usize = 32;
+const CONTEXT_LEN: usize = 6;
+const PRIORITIZED: Sampling =
+    Sampling::Prioritized { priority_exponent: 0.6, priority_epsilon: 1e-6 };
 
-fn config(sampling: Sampling) -> ReplayConfig {
+fn config(obs: ObsSpace, sampling: Sampling) -> ReplayConfig {
     ReplayConfig {
-        capacity_transitions: 1_000_000,
-        obs: ObsSpace::u8(&[4, 10, 10], 1),
+        capacity_transitions: TRANSITIONS,
+        obs,
         action: ActionSpace::Discrete(6),
+        context_len: CONTEXT_LEN,
         streams: STREAMS,
         n_step: 3,
         sampling,
+        subspaces: 1,
+        law: SubspaceLaw::Uniform,
+        keep_every_subspace: false,
     }
 }
 
@@ -42,28 +54,73 @@ fn episode(config: &ReplayConfig) -> Vec<TransitionBlock> {
             rows: (0..STREAMS as u32).map(row).collect(),
             obs: ObsBuffer::zeros(&config.obs, STREAMS),
             actions: ActionBatch::Discrete(vec![0; STREAMS]),
+            contexts: vec![0.5; STREAMS * CONTEXT_LEN],
             final_obs: ObsBuffer::zeros(&config.obs, if left == 1 { STREAMS } else { 0 }),
         }
     };
     (0..EPISODE_VECTOR_STEPS).map(block).collect()
 }
 
-fn bench(c: &mut Criterion, name: &str, sampling: Sampling) {
-    let config = config(sampling);
-    let blocks = episode(&config);
-    let mut replay = Replay::new(config).expect("0.5 GB of memory");
+/// A replay in which every slot was written.
+fn full(config: ReplayConfig, blocks: &[TransitionBlock]) -> Replay {
+    let mut replay = Replay::new(config).expect("there is memory");
     let mut next = blocks.iter().cycle();
-    let mut insert = |replay: &mut Replay| {
+    while replay.inserted() < TRANSITIONS as u64 + 10_000 {
         replay.insert(next.next().expect("a cycle has no end")).expect("the blocks are valid");
-    };
-    while replay.inserted() < 1_100_000 {
-        insert(&mut replay);
     }
+    replay
+}
+
+fn resident_bytes() -> u64 {
+    let pid = sysinfo::get_current_pid().expect("this is a process");
+    let mut system = System::new();
+    system.refresh_processes_specifics(
+        ProcessesToUpdate::Some(&[pid]),
+        true,
+        ProcessRefreshKind::nothing().with_memory(),
+    );
+    system.process(pid).expect("this process").memory()
+}
+
+/// Not a timing: prints what a full replay of a million transitions adds to the resident memory.
+fn memory(_: &mut Criterion) {
+    let cases = [
+        ("MinAtar Asterix, Breakout", ObsSpace::u8(&[4, 10, 10], 1)),
+        ("MinAtar SpaceInvaders", ObsSpace::u8(&[6, 10, 10], 1)),
+        ("MinAtar Freeway", ObsSpace::u8(&[7, 10, 10], 1)),
+        ("MinAtar Seaquest", ObsSpace::u8(&[10, 10, 10], 1)),
+        ("MiniGrid compact", ObsSpace::u8(&[3, 7, 7], 10)),
+        ("MiniGrid planes", ObsSpace::u8(&[32, 7, 7], 1)),
+    ];
+    for (name, obs) in cases {
+        for (law, sampling) in [("uniform", Sampling::Uniform), ("prioritized", PRIORITIZED)] {
+            let config = config(obs.clone(), sampling);
+            let (computed, blocks) = (config.memory_bytes(), episode(&config));
+            let before = resident_bytes();
+            let replay = full(config, &blocks);
+            let resident = resident_bytes().saturating_sub(before);
+            println!(
+                "memory of {TRANSITIONS} transitions, {name} {obs}, {law}: resident {:.3} GB, \
+                 computed {:.3} GB",
+                resident as f64 / 1e9,
+                computed as f64 / 1e9
+            );
+            drop(black_box(replay));
+        }
+    }
+}
+
+fn speed(c: &mut Criterion, name: &str, config: &ReplayConfig) {
+    let blocks = episode(config);
+    let mut replay = full(config.clone(), &blocks);
+    let mut next = blocks.iter().cycle();
     let mut rng = SeedStream::root(1).rng();
     let mut group = c.benchmark_group(format!("replay/{name}"));
 
     group.throughput(Throughput::Elements(STREAMS as u64));
-    group.bench_function("insert 16", |b| b.iter(|| insert(&mut replay)));
+    group.bench_function("insert 16", |b| {
+        b.iter(|| replay.insert(next.next().expect("a cycle has no end")));
+    });
 
     group.throughput(Throughput::Elements(BATCH as u64));
     group.bench_function("sample 32", |b| b.iter(|| replay.sample(BATCH, 0.4, &mut rng)));
@@ -76,17 +133,15 @@ fn bench(c: &mut Criterion, name: &str, sampling: Sampling) {
     group.finish();
 }
 
-fn uniform(c: &mut Criterion) {
-    bench(c, "uniform", Sampling::Uniform);
+fn speeds(c: &mut Criterion) {
+    // An upper bound of 255 takes a byte an element, one of 1 a bit.
+    for (layout, high) in [("byte", 255), ("bit", 1)] {
+        for (law, sampling) in [("uniform", Sampling::Uniform), ("prioritized", PRIORITIZED)] {
+            let config = config(ObsSpace::u8(&[4, 10, 10], high), sampling);
+            speed(c, &format!("{law}, a {layout} an element"), &config);
+        }
+    }
 }
 
-fn prioritized(c: &mut Criterion) {
-    bench(
-        c,
-        "prioritized",
-        Sampling::Prioritized { priority_exponent: 0.6, priority_epsilon: 1e-6 },
-    );
-}
-
-criterion_group!(benches, uniform, prioritized);
+criterion_group!(benches, memory, speeds);
 criterion_main!(benches);

@@ -12,3 +12,5 @@ pub mod message;
 pub mod replay;
 pub mod roles;
 pub mod run;
+pub mod stats;
+pub mod subspaces;

@@ -1,7 +1,7 @@
 //! What crosses a thread: owned, versioned plain data, one named type an arrow.
 
 use contrail_agents::{ActionBatch, Minibatch};
-use contrail_envs::{Dtype, ObsBuffer};
+use contrail_envs::ObsBuffer;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub struct TransitionBlock {
     pub obs: ObsBuffer,
     /// `[rows]` or `[rows, action_len]`.
     pub actions: ActionBatch,
+    /// `[rows, C]`: the context values of each row's episode.
+    pub contexts: Vec<f32>,
     /// Last observations of the episodes that end in this block, in the order of the rows that
     /// have `ends_trajectory`.
     pub final_obs: ObsBuffer,
@@ -43,24 +45,6 @@ pub struct TransitionRow {
     pub ends_trajectory: bool,
 }
 
-impl TransitionBlock {
-    /// A block without rows, with room for `rows` of them.
-    #[must_use]
-    pub fn with_capacity(dtype: Dtype, obs_len: usize, rows: usize, discrete: bool) -> Self {
-        Self {
-            broken_off: Vec::new(),
-            rows: Vec::with_capacity(rows),
-            obs: ObsBuffer::with_capacity(dtype, rows * obs_len),
-            actions: if discrete {
-                ActionBatch::Discrete(Vec::new())
-            } else {
-                ActionBatch::Box(Vec::new())
-            },
-            final_obs: ObsBuffer::with_capacity(dtype, 0),
-        }
-    }
-}
-
 /// Replay to learner: a minibatch and where its rows came from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SampledBatch {
@@ -70,6 +54,8 @@ pub struct SampledBatch {
     pub ids: Vec<u64>,
     /// `[B]` subspace of each transition.
     pub subspaces: Vec<u32>,
+    /// `[B, C]` context values of the episode of each transition.
+    pub contexts: Vec<f32>,
 }
 
 /// Learner to replay: new priorities of sampled transitions. Ids that were overwritten meanwhile

@@ -7,7 +7,7 @@ mod common;
 
 use common::{Event, Meddle, checkpoint, config, last, meddled, run_or_hang};
 use contrail::config::Config;
-use contrail::replay::{Replay, ReplayConfig, Sampling};
+use contrail::replay::{Replay, ReplayConfig, Sampling, SubspaceLaw};
 use contrail::run::final_evaluation_seeds;
 use contrail_agents::{ActionBatch, ObsBatch};
 use contrail_envs::{
@@ -157,9 +157,13 @@ fn saved_replay(run_dir: &std::path::Path, n_step: usize) -> Replay {
         capacity_transitions: CAPACITY,
         obs: obs_space(),
         action: ActionSpace::Discrete(ACTIONS),
+        context_len: 0,
         streams: ACTORS * ENVS,
         n_step,
         sampling: Sampling::Uniform,
+        subspaces: 1,
+        law: SubspaceLaw::Uniform,
+        keep_every_subspace: false,
     })
     .unwrap();
     let bytes = checkpoint(run_dir, ENV_STEPS).remove("replay.bin").unwrap();
@@ -169,7 +173,7 @@ fn saved_replay(run_dir: &std::path::Path, n_step: usize) -> Replay {
 
 /// Draws from `replay` and compares every row with what its observation says it must be. Returns
 /// the instances, and how many windows ended in each way.
-fn check_rows(replay: &Replay, n_step: u32) -> (BTreeSet<u32>, [usize; 3]) {
+fn check_rows(replay: &mut Replay, n_step: u32) -> (BTreeSet<u32>, [usize; 3]) {
     let mut rng = SeedStream::root(1).rng();
     let (mut instances, mut ends) = (BTreeSet::new(), [0; 3]);
     let batch = replay.sample(20_000, 0.0, &mut rng).unwrap().minibatch;
@@ -209,8 +213,8 @@ fn what_comes_out_of_the_replay_is_unmixed() {
             let summary = run_or_hang(&config, &counting(), dir.path()).unwrap();
             assert_eq!(summary.counters.env_steps, ENV_STEPS);
             assert!(summary.counters.updates > 0);
-            let replay = saved_replay(dir.path(), n_step as usize);
-            let (instances, ends) = check_rows(&replay, n_step);
+            let mut replay = saved_replay(dir.path(), n_step as usize);
+            let (instances, ends) = check_rows(&mut replay, n_step);
             assert_eq!(instances.len(), ACTORS * ENVS, "{mode} {n_step}");
             assert!(ends.iter().all(|count| *count > 100), "{mode} {n_step}: {ends:?}");
             // Nothing was lost on the way: what is not in yet are the open windows, at most n - 1

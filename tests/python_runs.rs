@@ -9,7 +9,7 @@ use common::{
     binary, checkpoint, checkpoints, config, go, last, python, records, repo, resume, run,
 };
 use contrail::config::{Config, Overrides, load};
-use contrail::replay::{Replay, ReplayConfig, Sampling};
+use contrail::replay::{Replay, ReplayConfig, Sampling, SubspaceLaw};
 use contrail::run::{RunEnd, Summary};
 use contrail_agents::ObsBatch;
 use contrail_envs::{ActionSpace, ObsSpace, Registry, SeedStream};
@@ -189,7 +189,7 @@ fn check_survival(summary: &Summary, run_dir: &Path, kills: u64) {
     assert_eq!(events.count() as u64, faults.env_faults);
     let newest = *checkpoints(run_dir).last().unwrap();
     assert!(newest > 1000, "{newest} env steps");
-    let replay = saved_replay(run_dir, newest);
+    let mut replay = saved_replay(run_dir, newest);
     let mut rng = SeedStream::root(1).rng();
     let batch = replay.sample(50_000, 0.0, &mut rng).unwrap().minibatch;
     let (ObsBatch::F32(obs), ObsBatch::F32(next)) = (&batch.obs, &batch.next_obs) else {
@@ -210,9 +210,13 @@ fn saved_replay(run_dir: &Path, env_steps: u64) -> Replay {
         capacity_transitions: 200_000,
         obs: ObsSpace::f32(&[4], -1.0, 1e9),
         action: ActionSpace::Discrete(3),
+        context_len: 0,
         streams: 4,
         n_step: 3,
         sampling: Sampling::Uniform,
+        subspaces: 1,
+        law: SubspaceLaw::Uniform,
+        keep_every_subspace: false,
     })
     .unwrap();
     let bytes = checkpoint(run_dir, env_steps).remove("replay.bin").unwrap();

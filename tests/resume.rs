@@ -5,8 +5,8 @@
 mod common;
 
 use common::{
-    Event, Meddle, RAINBOW, SAC, checkpoint, checkpoints, config, go, last, meddled, records,
-    resume, run, timeless_records,
+    Event, Meddle, RAINBOW, SAC, assert_same, checkpoint, checkpoints, config, forget_after, go,
+    last, meddled, records, resume, run,
 };
 use contrail::config::Config;
 use contrail::run::RunEnd;
@@ -15,33 +15,6 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-/// Brings a finished run back to what a kill right before its end would have left: the logs and
-/// the best policy of all of it, the checkpoints up to `env_steps`.
-fn forget_after(run_dir: &Path, env_steps: u64) {
-    fs::remove_file(run_dir.join("result.json")).unwrap();
-    assert!(env_steps == 0 || checkpoints(run_dir).contains(&env_steps));
-    for late in checkpoints(run_dir).into_iter().filter(|at| *at > env_steps) {
-        fs::remove_dir_all(run_dir.join("checkpoints").join(late.to_string())).unwrap();
-    }
-}
-
-/// The same curves and the same checkpoint at the end.
-fn assert_same(a: &Path, b: &Path, env_steps: u64, what: &str) {
-    let (records, others) = (timeless_records(a), timeless_records(b));
-    for (record, other) in records.iter().zip(&others) {
-        assert_eq!(record, other, "{what}");
-    }
-    assert_eq!(records.len(), others.len(), "{what}");
-    let (files, other_files) = (checkpoint(a, env_steps), checkpoint(b, env_steps));
-    assert!(files.keys().eq(other_files.keys()), "{what}");
-    for (name, bytes) in &files {
-        if ["actors.bin", "manifest.json"].contains(&name.as_str()) && what.contains("gym:") {
-            continue; // pickles of equal Python objects differ in their bytes, and so in their checksums
-        }
-        assert!(*bytes == other_files[name], "{what}: {name} differs");
-    }
-}
 
 /// Prioritized replay, windows of 3 steps, noise on weights, shared statistics of observations,
 /// snapshots that are older than the learner; then SAC; then schedules; then an environment in

@@ -31,4 +31,4 @@ pub use prng::{Prng, SeedStream};
 pub use registry::{EnvOptions, Registry};
 pub use space::{ActionSpace, Dtype, ObsSpace};
 pub use split::{Split, SplitKind};
-pub use subspace::{Distribution, Subspace};
+pub use subspace::{Distribution, Subspace, WrittenSubspace};

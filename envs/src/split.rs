@@ -1,8 +1,8 @@
 //! Splits: which subspaces an agent learns in, and which it is judged in.
 
-use crate::{ContextSpec, Distribution, EnvError, Subspace};
+use crate::subspace::Patch;
+use crate::{ContextSpec, EnvError, Subspace};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// What a split asks of an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,85 +58,31 @@ impl Split {
     }
 }
 
-/// What two subspaces share, value by value; `None` if they never draw the same context. Values
-/// are drawn independently, so that is so if and only if one value is never the same in both.
+/// Products of shared contexts that an error lists.
+const MAX_LISTED: usize = 3;
+
+/// What two subspaces share, value by value; `None` if they never draw the same context.
 fn shared(spec: &ContextSpec, a: &Subspace, b: &Subspace) -> Option<String> {
-    let mut parts = Vec::new();
-    for value in &spec.values {
-        let support = |subspace: &Subspace| match subspace.values.get(&value.name) {
-            Some(distribution) => Support::of(distribution),
-            None => Support::Points(vec![value.default]),
-        };
-        let common = support(a).intersection(&support(b))?;
-        let named = |subspace: &Subspace| subspace.values.contains_key(&value.name);
-        if named(a) || named(b) {
-            parts.push(format!("{} {common}", value.name));
-        }
-    }
-    Some(if parts.is_empty() { "the default context".to_owned() } else { parts.join(", ") })
-}
-
-/// Values that a distribution can give.
-#[derive(Clone, Debug, PartialEq)]
-enum Support {
-    Points(Vec<f64>),
-    Interval(f64, f64),
-}
-
-impl Support {
-    fn of(distribution: &Distribution) -> Self {
-        match distribution {
-            Distribution::Fixed(value) => Self::Points(vec![*value]),
-            Distribution::Choice(values) => Self::Points(values.clone()),
-            Distribution::Grid { low, high, count } => {
-                let share = |point: u32| f64::from(point) / f64::from(*count - 1);
-                Self::Points((0..*count).map(|point| low + (high - low) * share(point)).collect())
-            }
-            Distribution::Uniform(low, high)
-            | Distribution::LogUniform(low, high)
-            | Distribution::Normal { low, high, .. } => Self::Interval(*low, *high),
-        }
-    }
-
-    /// Intervals that only touch share nothing: the point has no probability.
-    fn intersection(&self, other: &Self) -> Option<Self> {
-        match (self, other) {
-            (Self::Points(points), other) | (other, Self::Points(points)) => {
-                let common: Vec<f64> =
-                    points.iter().copied().filter(|point| other.contains(*point)).collect();
-                (!common.is_empty()).then_some(Self::Points(common))
-            }
-            (Self::Interval(a, b), Self::Interval(c, d)) => {
-                let (low, high) = (a.max(*c), b.min(*d));
-                (low < high).then_some(Self::Interval(low, high))
-            }
-        }
-    }
-
-    fn contains(&self, value: f64) -> bool {
-        match self {
-            Self::Points(points) => points.iter().any(|point| (point - value).abs() < 1e-12),
-            Self::Interval(low, high) => (*low..=*high).contains(&value),
-        }
-    }
-}
-
-impl fmt::Display for Support {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Points(points) => {
-                let points: Vec<String> = points.iter().map(ToString::to_string).collect();
-                write!(f, "{}", points.join(" or "))
-            }
-            Self::Interval(low, high) => write!(f, "{low} to {high}"),
-        }
-    }
+    let patches = a.shared(b, spec);
+    let list = |patch: &Patch| {
+        let values = spec.values.iter().enumerate();
+        let named = values.filter(|(_, value)| a.names(&value.name) || b.names(&value.name));
+        let parts = named.map(|(index, value)| format!("{} {}", value.name, patch.support(index)));
+        let parts: Vec<String> = parts.collect();
+        if parts.is_empty() { "the default context".to_owned() } else { parts.join(", ") }
+    };
+    let listed: Vec<String> = patches.iter().take(MAX_LISTED).map(list).collect();
+    let more = match patches.len().saturating_sub(MAX_LISTED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    (!listed.is_empty()).then(|| listed.join("; ") + &more)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ContextValue;
+    use crate::{ContextValue, Distribution, WrittenSubspace};
 
     fn spec() -> ContextSpec {
         let value = |name: &str| ContextValue::new(name, "1", 5.0, (0.0, 10.0), "");
@@ -145,7 +91,7 @@ mod tests {
 
     fn subspace(name: &str, values: &[(&str, Distribution)]) -> Subspace {
         let values = values.iter().map(|(name, d)| ((*name).to_owned(), d.clone())).collect();
-        Subspace { name: name.into(), values }
+        Subspace { name: name.into(), values, ..Subspace::default() }
     }
 
     fn refusal(source: &[(&str, Distribution)], target: &[(&str, Distribution)]) -> Option<String> {
@@ -159,7 +105,7 @@ mod tests {
         use Distribution::{Choice, Fixed, Grid, Uniform};
         let grid = |low, high, count| Grid { low, high, count };
         type Values<'a> = &'a [(&'a str, Distribution)];
-        let table: [(Values<'_>, Values<'_>, Option<&str>); 13] = [
+        let table: [(Values<'_>, Values<'_>, Option<&str>); 14] = [
             (&[("g", Uniform(1.0, 3.0))], &[("g", Uniform(4.0, 6.0))], None),
             (&[("g", Uniform(1.0, 3.0))], &[("g", Uniform(3.0, 6.0))], None), // they touch
             (&[("g", Uniform(1.0, 4.0))], &[("g", Uniform(3.0, 6.0))], Some("g 3 to 4")),
@@ -183,6 +129,8 @@ mod tests {
             (&[("g", Fixed(4.0))], &[("m", Fixed(5.0))], None),
             (&[("g", Uniform(4.0, 6.0))], &[], Some("g 5")),
             (&[], &[], Some("the default context")),
+            // An interval of one point is that point.
+            (&[("g", Uniform(3.0, 3.0))], &[("g", Uniform(2.0, 4.0))], Some("g 3")),
         ];
         for (source, target, shared) in table {
             let expected = shared.map(|shared| {
@@ -205,5 +153,90 @@ mod tests {
         assert!(split(vec![one("g")], vec![]).contains("no target subspace"));
         let text = split(vec![one("g")], vec![one("mm")]);
         assert!(text.contains("subspace a") && text.contains("\"mm\""), "{text}");
+    }
+
+    /// Both subspaces as a config writes them, called s and t.
+    fn written_refusal(source: &str, target: &str) -> Option<String> {
+        let json = format!(r#"{{"s":{source},"t":{target}}}"#);
+        let written = serde_json::from_str(&json).unwrap();
+        let [s, t] = WrittenSubspace::resolve(&written).unwrap().try_into().unwrap();
+        let split = Split { kind: SplitKind::Goal, source: vec![s], target: vec![t] };
+        split.check(&spec()).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn whole_contexts_and_exceptions_are_compared_exactly() {
+        // Both values have the default 5.
+        let table = [
+            (r#"{"g":{"uniform":[1,4]}}"#, r#"{"g":{"uniform":[0,9]},"except":["s"]}"#, None),
+            (r#"{"g":{"choice":[1,2]}}"#, r#"{"g":{"choice":[2,3]},"except":["s"]}"#, None),
+            (r#"{"g":{"uniform":[1,4]},"except":["t"]}"#, r#"{"g":2}"#, None),
+            (
+                r#"{"contexts":[{"g":1,"m":2},{"g":2,"m":1}]}"#,
+                r#"{"contexts":[{"g":1,"m":1},{"g":2,"m":2}]}"#,
+                None, // though each value alone agrees
+            ),
+            (
+                r#"{"contexts":[{"g":1,"m":2},{"g":2,"m":1}]}"#,
+                r#"{"g":{"choice":[1,2,3]},"m":{"uniform":[0.5,1.5]}}"#,
+                Some("g 2, m 1"),
+            ),
+            (
+                r#"{"contexts":[{"g":1,"m":2},{"g":2}]}"#,
+                r#"{"contexts":[{"g":2,"m":5},{"m":2,"g":1}]}"#,
+                Some("g 1, m 2; g 2, m 5"),
+            ),
+            (
+                r#"{"contexts":[{"g":1},{"g":2},{"g":3},{"g":4},{"g":5}]}"#,
+                r#"{"g":{"uniform":[0,9]}}"#,
+                Some("g 1; g 2; g 3; and 2 more"),
+            ),
+            (
+                r#"{"contexts":[{"g":1},{"g":2}],"m":{"uniform":[1,3]}}"#,
+                r#"{"g":2,"m":{"uniform":[2,6]}}"#,
+                Some("g 2, m 2 to 3"),
+            ),
+        ];
+        for (source, target, shared) in table {
+            let expected = shared.map(|shared| {
+                format!("source subspace s and target subspace t share contexts: {shared}")
+            });
+            assert_eq!(written_refusal(source, target), expected, "{source} {target}");
+        }
+    }
+
+    /// The target excepts another part of the source than all of it.
+    #[test]
+    fn what_an_exception_leaves_is_named() {
+        let table = [
+            // The source is 1 to 4 by m = 5, the target 0 to 9 without 2 to 3.
+            (r#"{"g":{"uniform":[2,3]}}"#, Some("g 1 to 2; g 3 to 4")),
+            (r#"{"g":{"uniform":[0,3]}}"#, Some("g 3 to 4")),
+            (r#"{"g":{"choice":[2,3]}}"#, Some("g 1 to 4")), // points of an interval
+            (r#"{"g":{"uniform":[0,4]},"m":{"uniform":[5.5,6]}}"#, Some("g 1 to 4")),
+            (r#"{"g":{"uniform":[0,4]},"m":{"uniform":[4,6]}}"#, None),
+        ];
+        for (hole, shared) in table {
+            let json = format!(
+                r#"{{"hole":{hole},"s":{{"g":{{"uniform":[1,4]}}}},
+                     "t":{{"g":{{"uniform":[0,9]}},"except":["hole"]}}}}"#
+            );
+            let written = serde_json::from_str(&json).unwrap();
+            let [_, s, t] = WrittenSubspace::resolve(&written).unwrap().try_into().unwrap();
+            let split = Split { kind: SplitKind::Goal, source: vec![s], target: vec![t] };
+            let text = split.check(&spec()).err().map(|error| error.to_string());
+            let expected = shared.map(|shared| {
+                format!("source subspace s and target subspace t share contexts: {shared}")
+            });
+            assert_eq!(text, expected, "{hole}");
+        }
+    }
+
+    #[test]
+    fn sources_may_overlap_each_other() {
+        use Distribution::Fixed;
+        let source = vec![subspace("a", &[("g", Fixed(1.0))]), subspace("b", &[("g", Fixed(1.0))])];
+        let target = vec![subspace("t", &[("g", Fixed(2.0))])];
+        assert!(Split { kind: SplitKind::Goal, source, target }.check(&spec()).is_ok());
     }
 }

@@ -1,86 +1,78 @@
 //! Subspaces: named distributions over contexts.
 
-use crate::{Context, ContextSpec, ContextValue, EnvError, Prng};
+mod distribution;
+mod region;
+mod written;
+
+pub use distribution::Distribution;
+pub use written::WrittenSubspace;
+
+use crate::{Context, ContextSpec, ContextValue, EnvError, Prng, SeedStream};
 use rand::RngExt;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
-use std::collections::BTreeMap;
-use std::f64::consts::TAU;
-use std::fmt;
+use region::same;
+pub(crate) use region::{Patch, Support};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// How one context value is drawn, once an episode.
-///
-/// In TOML, with the value's name as the key:
-///
-/// ```toml
-/// gravity = 9.8
-/// gravity = { uniform = [4.0, 6.0] }
-/// gravity = { log_uniform = [0.1, 10.0] }
-/// gravity = { normal = { mean = 9.8, std = 1.0, low = 8.0, high = 12.0 } }
-/// gravity = { choice = [4.0, 9.8] }
-/// gravity = { grid = { low = 4.0, high = 6.0, count = 5 } }
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Distribution {
-    /// Uniform between two bounds.
-    Uniform(f64, f64),
-    /// The logarithm is uniform between those of two positive bounds.
-    LogUniform(f64, f64),
-    /// Normal, cut at two bounds: a draw outside them is drawn again.
-    Normal {
-        /// Mean before the cut; within the bounds.
-        mean: f64,
-        /// Standard deviation before the cut.
-        std: f64,
-        /// Smallest value.
-        low: f64,
-        /// Largest value.
-        high: f64,
-    },
-    /// One of these, each as likely as the others.
-    Choice(Vec<f64>),
-    /// One of `count` points at equal distances, both bounds included, each as likely.
-    Grid {
-        /// First point.
-        low: f64,
-        /// Last point.
-        high: f64,
-        /// Number of points; at least 2.
-        count: u32,
-    },
-    /// Always this value.
-    #[serde(untagged)]
-    Fixed(f64),
-}
+/// Contexts, equal ones counted each time, up to which a subspace is enumerated.
+const MAX_CONTEXTS: usize = 1_000_000;
+/// Least share of the draws that `except` must leave.
+const MIN_KEPT: f64 = 0.01;
+/// Draws in a row that `except` may refuse. Where it leaves a hundredth, so many are refused with
+/// a probability of 0.99^10000 = 10^-44.
+const MAX_DRAWS: u32 = 10_000;
 
-/// A named distribution over contexts: values that it does not name keep their default, the others
-/// are drawn independently.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A named distribution over contexts. Values that it does not name keep their default.
+///
+/// [`WrittenSubspace`] is its form in a config, where `except` is a list of names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Subspace {
     /// Name, as users and curves call it.
     pub name: String,
-    /// How each named context value is drawn.
+    /// How context values that are independent of all others are drawn.
     pub values: BTreeMap<String, Distribution>,
+    /// Values that are drawn together: one of these, each as likely as the others; empty = none.
+    /// A name is in here or in `values`, not in both. Who does not name a value that another names
+    /// has its default.
+    pub contexts: Vec<BTreeMap<String, f64>>,
+    /// Subspaces whose contexts are never drawn; they have no `except` themselves.
+    pub except: Vec<Subspace>,
 }
 
 impl Subspace {
-    /// Refuses names that `spec` does not have, distributions that make no sense, and
-    /// distributions that reach beyond the bounds of `spec`.
+    /// Refuses names that `spec` does not have, distributions that make no sense, values beyond the
+    /// bounds of `spec`, names that are in `values` and in `contexts`, and an `except` that leaves
+    /// less than a hundredth of the draws: counted where there are at most a million contexts,
+    /// estimated with 10,000 draws elsewhere.
     ///
     /// # Errors
     /// [`EnvError::InvalidContext`], naming the subspace, the value and what is allowed.
     pub fn check(&self, spec: &ContextSpec) -> Result<(), EnvError> {
-        for (name, distribution) in &self.values {
-            let refuse = |fault: String| {
-                EnvError::InvalidContext(format!("subspace {}: {fault}", self.name))
-            };
-            let index = spec.index(name).map_err(|e| refuse(e.to_string()))?;
-            let fault = distribution.fault().or_else(|| distribution.escape(&spec.values[index]));
-            if let Some(fault) = fault {
-                return Err(refuse(format!("context value {name} {fault}")));
+        let fault = self.fault(spec)?.or_else(|| self.contexts_fault(spec));
+        if let Some(fault) = fault {
+            return Err(self.refusal(&fault));
+        }
+        for other in &self.except {
+            if !other.except.is_empty() {
+                let fault = "which has an except of its own, allowed are subspaces without one";
+                return Err(self.refusal(&format!("except has {:?}, {fault}", other.name)));
             }
+            other.check(spec)?;
+        }
+        if self.except.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.except.iter().map(|other| other.name.as_str()).collect();
+        if region::without(self.patches(spec), &self.cuts(spec)).is_empty() {
+            let fault = format!("except {names:?} leaves nothing: all its contexts are in there");
+            return Err(self.refusal(&fault));
+        }
+        let (kept, how) = self.kept(spec);
+        if kept < MIN_KEPT {
+            let percent = kept * 100.0;
+            return Err(self.refusal(&format!(
+                "except {names:?} leaves {percent:.2} % of the draws ({how}), allowed 1 % and more"
+            )));
         }
         Ok(())
     }
@@ -88,180 +80,187 @@ impl Subspace {
     /// Draws a context. `self` must have passed [`Subspace::check`] with `spec`; a name that
     /// `spec` does not have is ignored.
     ///
-    /// Values are drawn in the order of `spec`, and a fixed one takes no random number.
+    /// One of `contexts` is drawn first, then values in the order of `spec`; a fixed one takes no
+    /// random number.
+    ///
+    /// # Panics
+    /// If `except` refuses 10,000 draws in a row, which does not happen after the check.
     #[must_use]
     pub fn sample(&self, spec: &ContextSpec, rng: &mut Prng) -> Context {
+        for _ in 0..MAX_DRAWS {
+            let context = self.draw(spec, rng);
+            if !self.excepts(spec, &context) {
+                return context;
+            }
+        }
+        panic!("subspace {}: except refused {MAX_DRAWS} draws in a row", self.name);
+    }
+
+    /// Whether `context` can be drawn, up to rounding. Both ends of an interval can.
+    #[must_use]
+    pub fn contains(&self, spec: &ContextSpec, context: &Context) -> bool {
+        context.values.len() == spec.values.len()
+            && self.may_draw(spec, context)
+            && !self.excepts(spec, context)
+    }
+
+    /// Every context that can be drawn, once, in the order of `contexts` and, within each, in
+    /// the order of the values of `spec`, the last of which varies fastest. `None` if a value can
+    /// be any of an interval, or if there are more than a million combinations.
+    #[must_use]
+    pub fn enumerate(&self, spec: &ContextSpec) -> Option<Vec<Context>> {
+        let mut known = BTreeSet::new();
+        let contexts = self.points(spec)?.into_iter().map(|values| Context { values });
+        let mut is_new = |context: &Context| {
+            // 0 and -0 are one value.
+            known.insert(context.values.iter().map(|v| (v + 0.0).to_bits()).collect::<Vec<_>>())
+        };
+        let kept = contexts.filter(|context| !self.excepts(spec, context) && is_new(context));
+        Some(kept.collect())
+    }
+
+    fn refusal(&self, fault: &str) -> EnvError {
+        EnvError::InvalidContext(format!("subspace {}: {fault}", self.name))
+    }
+
+    /// What is wrong with `values`, as the rest of a sentence.
+    fn fault(&self, spec: &ContextSpec) -> Result<Option<String>, EnvError> {
+        for (name, distribution) in &self.values {
+            let index = spec.index(name).map_err(|error| self.refusal(&error.to_string()))?;
+            let fault = distribution.fault().or_else(|| distribution.escape(&spec.values[index]));
+            if let Some(fault) = fault {
+                return Ok(Some(format!("context value {name} {fault}")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is wrong with `contexts`, as the rest of a sentence.
+    fn contexts_fault(&self, spec: &ContextSpec) -> Option<String> {
+        for (place, context) in self.contexts.iter().enumerate() {
+            for (name, value) in context {
+                if self.values.contains_key(name) {
+                    return Some(format!(
+                        "context value {name} is in contexts and has a distribution of its own, \
+                         allowed is one of them"
+                    ));
+                }
+                let fault = spec.with(&[(name, *value)]).err();
+                if let Some(fault) = fault {
+                    return Some(format!("number {} of contexts: {fault}", place + 1));
+                }
+            }
+        }
+        None
+    }
+
+    /// A context before `except` has its say.
+    fn draw(&self, spec: &ContextSpec, rng: &mut Prng) -> Context {
+        let joint = match self.contexts.len() {
+            0 => None,
+            count => self.contexts.get(rng.random_range(0..count)),
+        };
         let draw = |value: &ContextValue| match self.values.get(&value.name) {
             Some(distribution) => distribution.sample(rng),
-            None => value.default,
+            None => {
+                joint.and_then(|context| context.get(&value.name)).map_or(value.default, |v| *v)
+            }
         };
         Context { values: spec.values.iter().map(draw).collect() }
     }
-}
 
-/// Draws of a normal after which its mean is taken. Each is kept with a probability of at least
-/// 0.49 (see [`normal`]), so this happens once in 10^18 draws.
-const MAX_TRIES: u32 = 64;
-
-impl Distribution {
-    /// Smallest and largest value; `None` if there is none.
-    #[must_use]
-    pub fn bounds(&self) -> Option<(f64, f64)> {
-        match self {
-            Self::Fixed(value) => Some((*value, *value)),
-            Self::Uniform(low, high) | Self::LogUniform(low, high) => Some((*low, *high)),
-            Self::Normal { low, high, .. } | Self::Grid { low, high, .. } => Some((*low, *high)),
-            Self::Choice(values) => {
-                let low = values.iter().copied().reduce(f64::min)?;
-                Some((low, values.iter().copied().reduce(f64::max)?))
-            }
-        }
+    /// Whether `except` refuses `context`.
+    fn excepts(&self, spec: &ContextSpec, context: &Context) -> bool {
+        self.except.iter().any(|other| other.may_draw(spec, context))
     }
 
-    fn sample(&self, rng: &mut Prng) -> f64 {
-        match self {
-            Self::Fixed(value) => *value,
-            Self::Uniform(low, high) => between(*low, *high, rng.random()),
-            Self::LogUniform(low, high) => {
-                between(low.ln(), high.ln(), rng.random()).exp().clamp(*low, *high)
-            }
-            Self::Normal { mean, std, low, high } => normal((*mean, *std), (*low, *high), rng),
-            Self::Choice(values) => values[rng.random_range(0..values.len())],
-            Self::Grid { low, high, count } => {
-                let point = rng.random_range(0..*count);
-                between(*low, *high, f64::from(point) / f64::from(*count - 1))
-            }
-        }
-    }
-
-    /// What makes no sense about it, as the rest of a sentence.
-    fn fault(&self) -> Option<String> {
-        match self {
-            Self::Choice(values) if values.is_empty() => {
-                return Some("has a choice of nothing, it needs at least one value".into());
-            }
-            Self::Choice(values) => {
-                return values
-                    .iter()
-                    .find(|value| !value.is_finite())
-                    .map(|value| format!("may be {value}, allowed are finite values"));
-            }
-            _ => {}
-        }
-        let (low, high) = self.bounds()?;
-        if !(low.is_finite() && high.is_finite() && low <= high) {
-            return Some(format!("goes from {low} to {high}, allowed are finite bounds in order"));
-        }
-        match self {
-            Self::LogUniform(low, _) if *low <= 0.0 => {
-                Some(format!("is log_uniform from {low}, allowed are bounds above 0"))
-            }
-            Self::Normal { std, .. } if !(std.is_finite() && *std > 0.0) => {
-                Some(format!("has the standard deviation {std}, allowed is a number above 0"))
-            }
-            Self::Normal { mean, .. } if !(low <= *mean && *mean <= high) => {
-                Some(format!("has the mean {mean}, allowed is {low} to {high}, its bounds"))
-            }
-            Self::Grid { count, .. } if *count < 2 => {
-                Some(format!("is a grid of {count} points, allowed are 2 and more"))
-            }
-            _ => None,
-        }
-    }
-
-    /// How it leaves the bounds of `value`, as the rest of a sentence.
-    fn escape(&self, value: &ContextValue) -> Option<String> {
-        let (low, high) = self.bounds()?;
-        let ContextValue { unit, low: least, high: most, .. } = value;
-        if *least <= low && high <= *most {
-            return None;
-        }
-        let got = if low == high { format!("is {low}") } else { format!("is {low} to {high}") };
-        Some(format!("{got} {unit}, allowed {least} to {most}"))
-    }
-}
-
-/// The point at `fraction` of the way, never beyond the ends.
-fn between(low: f64, high: f64, fraction: f64) -> f64 {
-    (low + (high - low) * fraction).clamp(low, high)
-}
-
-/// A normal cut at its bounds, which hold its mean, by rejection.
-///
-/// Where the bounds are less than √(2π) standard deviations apart, proposals are uniform between
-/// them and kept with the density relative to that of the mean; elsewhere they are normal, by Box
-/// and Muller (1958), and kept if inside. Either way the worst case is a mean at a bound and a
-/// proposal is kept with a probability of at least 0.49.
-fn normal((mean, std): (f64, f64), (low, high): (f64, f64), rng: &mut Prng) -> f64 {
-    let narrow = high - low < TAU.sqrt() * std;
-    for _ in 0..MAX_TRIES {
-        let (first, second): (f64, f64) = (rng.random(), rng.random());
-        let (value, kept) = if narrow {
-            let value = between(low, high, first);
-            let z = (value - mean) / std;
-            (value, second < (-0.5 * z * z).exp())
-        } else {
-            // 1 - first is never 0.
-            let z = (-2.0 * (1.0 - first).ln()).sqrt() * (TAU * second).cos();
-            let value = mean + std * z;
-            (value, low <= value && value <= high)
+    /// [`Subspace::contains`] before `except` has its say.
+    fn may_draw(&self, spec: &ContextSpec, context: &Context) -> bool {
+        let named = |value: &ContextValue| self.values.get(&value.name);
+        let pairs = || spec.values.iter().zip(&context.values);
+        let independent = pairs()
+            .filter_map(|(value, got)| Some((named(value)?, got)))
+            .all(|(distribution, got)| Support::of(distribution).contains(*got));
+        let is_joint = |joint: Option<&BTreeMap<String, f64>>| {
+            pairs().filter(|(value, _)| named(value).is_none()).all(|(value, got)| {
+                let expected = joint.and_then(|joint| joint.get(&value.name));
+                same(*expected.unwrap_or(&value.default), *got)
+            })
         };
-        if kept {
-            return value;
+        let joint = || match &self.contexts[..] {
+            [] => is_joint(None),
+            contexts => contexts.iter().any(|joint| is_joint(Some(joint))),
+        };
+        independent && joint()
+    }
+
+    /// What can be drawn before `except` has its say: one product for each of `contexts`.
+    fn patches(&self, spec: &ContextSpec) -> Vec<Patch> {
+        let patch = |joint: Option<&BTreeMap<String, f64>>| {
+            let support = |value: &ContextValue| match self.values.get(&value.name) {
+                Some(distribution) => Support::of(distribution),
+                None => {
+                    let fixed = joint.and_then(|context| context.get(&value.name));
+                    Support::Points(vec![*fixed.unwrap_or(&value.default)])
+                }
+            };
+            Patch(spec.values.iter().map(support).collect())
+        };
+        match &self.contexts[..] {
+            [] => vec![patch(None)],
+            contexts => contexts.iter().map(|context| patch(Some(context))).collect(),
         }
     }
-    mean
-}
 
-/// The forms that have a name.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Named {
-    Uniform(f64, f64),
-    LogUniform(f64, f64),
-    Normal { mean: f64, std: f64, low: f64, high: f64 },
-    Choice(Vec<f64>),
-    Grid { low: f64, high: f64, count: u32 },
-}
-
-impl From<Named> for Distribution {
-    fn from(named: Named) -> Self {
-        match named {
-            Named::Uniform(low, high) => Self::Uniform(low, high),
-            Named::LogUniform(low, high) => Self::LogUniform(low, high),
-            Named::Normal { mean, std, low, high } => Self::Normal { mean, std, low, high },
-            Named::Choice(values) => Self::Choice(values),
-            Named::Grid { low, high, count } => Self::Grid { low, high, count },
-        }
+    /// What `except` takes out.
+    fn cuts(&self, spec: &ContextSpec) -> Vec<Patch> {
+        self.except.iter().flat_map(|other| other.patches(spec)).collect()
     }
-}
 
-/// By hand, since serde's own untagged enums forget why a form did not fit.
-impl<'de> Deserialize<'de> for Distribution {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Forms;
-        impl<'de> Visitor<'de> for Forms {
-            type Value = Distribution;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(
-                    "a number, or a table with one of uniform, log_uniform, normal, choice, grid",
-                )
-            }
-            fn visit_f64<E>(self, value: f64) -> Result<Distribution, E> {
-                Ok(Distribution::Fixed(value))
-            }
-            fn visit_i64<E>(self, value: i64) -> Result<Distribution, E> {
-                Ok(Distribution::Fixed(value as f64))
-            }
-            fn visit_u64<E>(self, value: u64) -> Result<Distribution, E> {
-                Ok(Distribution::Fixed(value as f64))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Distribution, A::Error> {
-                Named::deserialize(MapAccessDeserializer::new(map)).map(Distribution::from)
+    /// What both can draw; empty if they never draw the same context.
+    pub(crate) fn shared(&self, other: &Self, spec: &ContextSpec) -> Vec<Patch> {
+        let theirs = other.patches(spec);
+        let mut common: Vec<Patch> = Vec::new();
+        for own in self.patches(spec) {
+            for patch in theirs.iter().filter_map(|their| own.intersection(their)) {
+                if !common.contains(&patch) {
+                    common.push(patch);
+                }
             }
         }
-        deserializer.deserialize_any(Forms)
+        region::without(region::without(common, &self.cuts(spec)), &other.cuts(spec))
+    }
+
+    /// Whether it says anything about the context value `name`.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.values.contains_key(name) || self.contexts.iter().any(|c| c.contains_key(name))
+    }
+
+    /// Every draw before `except` has its say, each as likely as the others.
+    fn points(&self, spec: &ContextSpec) -> Option<Vec<Vec<f64>>> {
+        let mut points = Vec::new();
+        for patch in self.patches(spec) {
+            points.extend(patch.points(MAX_CONTEXTS - points.len())?);
+        }
+        Some(points)
+    }
+
+    /// Share of the draws that `except` leaves, and how it was found.
+    fn kept(&self, spec: &ContextSpec) -> (f64, &'static str) {
+        let (draws, how) = match self.points(spec) {
+            Some(points) => (points, "counted"),
+            None => {
+                let mut rng = SeedStream::root(0).stream("subspace/except").rng();
+                let draw = |_| self.draw(spec, &mut rng).values;
+                ((0..MAX_DRAWS).map(draw).collect(), "estimated")
+            }
+        };
+        let count = draws.len() as f64;
+        let kept = draws.into_iter().filter(|values| {
+            let context = Context { values: values.clone() };
+            !self.excepts(spec, &context)
+        });
+        (kept.count() as f64 / count, how)
     }
 }
 

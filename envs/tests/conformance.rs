@@ -40,11 +40,17 @@ fn alike(id: &str, value: &str) -> bool {
         // Two games do not ramp, in the others random play does not last long enough.
         "difficulty_ramping" => true,
         // Random play does not reach the goal.
-        "goal_velocity" => id == "MountainCar-v0",
+        "goal_velocity" | "max_position" => id == "MountainCar-v0",
         // Good and bad rewards are equally likely, so their signs may be exchanged.
         "reward_scale" => id == "Probe/ActionReward-v0" || id == "Probe/ObsActionReward-v0",
         _ => false,
     }
+}
+
+/// Context values of things that random play of `MiniGrid` seldom sees; the tests beside these
+/// environments look at the grid instead.
+fn seldom_seen(id: &str, value: &str) -> bool {
+    id.starts_with("MiniGrid-") && (value.ends_with("_color") || value.ends_with("_type"))
 }
 
 /// Each context value alone, at its lowest and at its highest.
@@ -53,12 +59,12 @@ fn every_context_value_of_every_builtin_environment_makes_a_difference() {
     let registry = Registry::builtin();
     let end = |value: &ContextValue, name: &str, at: f64| {
         let values = BTreeMap::from([(value.name.clone(), Distribution::Fixed(at))]);
-        Subspace { name: format!("{} {name}", value.name), values }
+        Subspace { name: format!("{} {name}", value.name), values, ..Subspace::default() }
     };
     let mut differing = 0;
     for id in registry.ids() {
         let spec = registry.make(id, &EnvOptions::default()).unwrap().spec().clone();
-        for value in &spec.context.values {
+        for value in spec.context.values.iter().filter(|value| !seldom_seen(id, &value.name)) {
             let subspaces = vec![end(value, "low", value.low), end(value, "high", value.high)];
             let options = CheckOptions { episodes: 1, subspaces, ..CheckOptions::default() };
             let report = check_id((&registry, id), &EnvOptions::default(), &options);

@@ -123,8 +123,8 @@ fn child_process() {
     };
     let ignored = store.save(2, None, careless).unwrap_err().to_string();
     let mut log = crate::log::MetricLog::open(&dir, None).unwrap();
-    log.text("big", &"x".repeat(1_000_000)); // TensorBoard falls silent, metrics.jsonl goes on
     let counters = crate::log::Counters::default();
+    log.text("big", counters, &"x".repeat(1_000_000)); // TensorBoard falls silent, metrics.jsonl goes on
     let log_error = (0..1_000_000).find_map(|_| log.scalar("x", counters, 0.5).err()).unwrap();
     let warning = log.take_warning().unwrap();
     fs::write(dir.join("errors"), format!("{error}\n{ignored}\n{log_error}\n{warning}\n")).unwrap();

@@ -142,13 +142,19 @@ pub struct TrainArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     contrail evaluate runs/my_run\n  \
-    contrail evaluate runs/my_run --episodes 20 --checkpoint 50000 --json")]
+    contrail evaluate runs/my_run --episodes 20 --checkpoint 50000 --json\n  \
+    contrail evaluate runs/my_run --split configs/cartpole_gravity.toml")]
 pub struct EvaluateArgs {
     /// Folder of a run.
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
 
-    /// Episodes to play [default: evaluation.final_episodes of the run].
+    /// Config file (TOML) whose [subspaces] and [split] say where to play [default: those of the
+    /// run]. The table tells subspaces apart, and sources from targets.
+    #[arg(long, value_name = "FILE")]
+    pub split: Option<PathBuf>,
+
+    /// Episodes to play in each subspace [default: evaluation.final_episodes of the run].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub episodes: Option<u32>,
 
@@ -172,6 +178,10 @@ pub struct RecordArgs {
     /// Folder of a run.
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
+
+    /// Subspace of the run's config to play in [default: its first source].
+    #[arg(long, value_name = "NAME")]
+    pub subspace: Option<String>,
 
     /// Picture to write: animated PNG, which browsers play.
     #[arg(long, value_name = "FILE", default_value = "episode.png")]
@@ -283,7 +293,8 @@ pub enum BenchCommand {
 /// `contrail bench env`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  contrail bench env CartPole-v1\n  \
-    contrail bench env gym:CartPole-v1 --envs 8 --rounds 5 --set env.python=venv/bin/python")]
+    contrail bench env gym:CartPole-v1 --envs 8 --rounds 5 --set env.python=venv/bin/python\n  \
+    contrail bench env CartPole-v1 --against envpool:CartPole-v1 --set env.python=venv/bin/python")]
 pub struct BenchEnvArgs {
     /// Environment; without one, that of the config. It is measured bare, without wrappers.
     #[arg(value_name = "ID", required_unless_present = "config")]
@@ -292,6 +303,15 @@ pub struct BenchEnvArgs {
     /// Config file (TOML) with options of the environment.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+
+    /// Environment in Python that is measured in turn with it, in a plain Python loop without
+    /// Contrail: gym:ID, or envpool:ID with one thread [default: ID, if that is in Python].
+    #[arg(long, value_name = "ID")]
+    pub against: Option<String>,
+
+    /// Environments of --against that step together [default: 1; of EnvPool 256].
+    #[arg(long, value_name = "N", requires = "against", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=65_536))]
+    pub against_envs: Option<usize>,
 
     /// Sets any key of the config; repeatable, the last wins.
     #[arg(long, value_name = "KEY=VALUE")]

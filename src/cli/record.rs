@@ -2,7 +2,8 @@
 
 use super::evaluate::{self, Trained};
 use super::{Exit, RecordArgs, print};
-use crate::run;
+use crate::config::Config;
+use crate::run::{self, UserError};
 use anyhow::{Context as _, Result};
 use contrail_envs::{Registry, RgbFrame};
 use std::fs::File;
@@ -13,8 +14,11 @@ use std::path::Path;
 const SHOWN_MS: u16 = 50;
 
 pub(super) fn run(args: &RecordArgs, registry: &Registry) -> Result<Exit> {
-    let Trained { config, policy, seeds } =
+    let Trained { mut config, policy, seeds } =
         evaluate::load(&args.run_dir, args.checkpoint, args.seed)?;
+    if let Some(name) = &args.subspace {
+        config = only(&config, name)?;
+    }
     let mut pictures: Vec<RgbFrame> = Vec::new();
     let mut env_step = 0;
     let episode_return = run::record(&config, registry, (&policy, seeds), &mut |frame| {
@@ -32,6 +36,20 @@ pub(super) fn run(args: &RecordArgs, registry: &Registry) -> Result<Exit> {
         pictures.len()
     ))?;
     Ok(Exit::Done)
+}
+
+/// `config` with the subspace `name` alone.
+fn only(config: &Config, name: &str) -> Result<Config> {
+    let Some(subspace) = config.subspaces.iter().find(|subspace| subspace.name == name) else {
+        let names: Vec<&str> = config.subspaces.iter().map(|s| s.name.as_str()).collect();
+        let text = format!(
+            "--subspace: there is no subspace {name:?} in the run's config; there are: {}",
+            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        );
+        return Err(UserError(text).into());
+    };
+    let other = Config { split: None, subspaces: vec![subspace.clone()], ..config.clone() };
+    Ok(config.with_split_of(&other))
 }
 
 /// Writes `pictures`, all of one size, as an animated PNG that repeats.

@@ -148,6 +148,9 @@ fn report(summary: &Summary, run_dir: &Path) -> String {
             evaluation.std_return,
             evaluation.episodes
         );
+        if let Some(by_subspace) = &evaluation.by_subspace {
+            text += &by_subspace.table();
+        }
     }
     text + &format!(
         "  curves:    tensorboard --logdir {}\n  evaluate:  {contrail} evaluate {dir}\n  \

@@ -2,6 +2,8 @@
 
 use super::error::Problem;
 use super::raw::{AlgorithmName, RawConfig, RawEnv};
+use super::schedule::RawSchedule;
+use super::split;
 use contrail_agents::{DqnConfig, NetworkConfig, SacConfig};
 use contrail_envs::python::PythonWrapper;
 use serde_json::Value;
@@ -31,6 +33,8 @@ pub(super) fn problems(raw: &RawConfig) -> Vec<Problem> {
     network(&mut checks, &raw.network);
     exploration_and_replay(&mut checks, raw);
     roles(&mut checks, raw);
+    schedule(&mut checks, &raw.schedule);
+    checks.problems.extend(split::problems(raw));
     if checks.problems.is_empty() {
         between_keys(&mut checks, raw);
     }
@@ -228,6 +232,22 @@ fn exploration_and_replay(checks: &mut Checks, raw: &RawConfig) {
         0..=MAX_ENV_STEPS,
     );
     checks.within("replay.capacity_transitions", raw.replay.capacity_transitions, 1..=MAX_CAPACITY);
+}
+
+fn schedule(checks: &mut Checks, raw: &RawSchedule) {
+    let defaults = RawSchedule::default();
+    checks.within("schedule.alpha", raw.alpha.unwrap_or(1.0), 1e-3..=1e3);
+    for (key, value) in [
+        ("schedule.phase_env_steps", raw.phase_env_steps.or(defaults.phase_env_steps)),
+        ("schedule.drift_env_steps", raw.drift_env_steps.or(defaults.drift_env_steps)),
+    ] {
+        checks.within(key, value.unwrap_or(1), 1..=MAX_ENV_STEPS);
+    }
+    for (key, value) in
+        [("schedule.drift_from", raw.drift_from), ("schedule.drift_to", raw.drift_to)]
+    {
+        checks.within(key, value.unwrap_or_default(), -1e9..=1e9);
+    }
 }
 
 fn roles(checks: &mut Checks, raw: &RawConfig) {

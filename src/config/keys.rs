@@ -13,7 +13,7 @@ const MIN_SIMILARITY: f64 = 0.5;
 pub(super) const EXTENDS: &str = "extends";
 
 /// Sections whose entries are the user's to name. Each is one value here; layers add to it.
-pub(super) const OPEN: [&str; 3] = ["env.contexts", "env.kwargs", "subspaces"];
+pub(super) const OPEN: [&str; 4] = ["env.contexts", "env.kwargs", "schedule.weights", "subspaces"];
 
 /// Every key of a config in dotted form, `section.key`, optional ones included, in alphabetical
 /// order. They are read off [`RawConfig`] itself, so that there is no second list to maintain.
@@ -105,6 +105,7 @@ pub(super) fn without_effect(key: &str, config: &Config) -> Option<&'static str>
             Some("dqn.noisy is true, which explores by noise on the weights")
         }
         ("evaluation", Algorithm::Sac(_)) if name == "epsilon" => Some("algorithm.name is \"sac\""),
+        ("schedule", _) => config.schedule.without_effect(name),
         ("replay", _)
             if config.replay.sampling == Sampling::Uniform && name.contains("_exponent") =>
         {

@@ -13,8 +13,10 @@ mod merge;
 mod presets;
 mod python;
 mod raw;
+mod schedule;
 mod sections;
 mod spaces;
+mod split;
 mod valid;
 
 #[cfg(test)]
@@ -26,10 +28,12 @@ pub use python::{RawContext, RawKind, Wrapper};
 pub use raw::{
     AlgorithmName, RawAlgorithm, RawConfig, RawEnv, RawExploration, RawReplay, SamplingName,
 };
+pub use schedule::{Drift, RawSchedule, Schedule, ScheduleName};
 pub use sections::{
     ActorsConfig, CheckpointConfig, Device, EvaluationConfig, LearnerConfig, LogConfig, Mode,
     RunConfig,
 };
+pub use split::{DEFAULT_SUBSPACE, SplitConfig};
 pub use valid::{
     Algorithm, Config, EnvConfig, EpsilonSchedule, ExplorationConfig, Prioritized, ReplayConfig,
     RewardClip, Sampling, TimeLimit,

@@ -1,13 +1,15 @@
 //! What was typed: every section and key that a config file may hold, with its default.
 
 use super::python::{RawContext, Wrapper};
+use super::schedule::RawSchedule;
 use super::sections::{
     ActorsConfig, CheckpointConfig, EvaluationConfig, LearnerConfig, LogConfig, RunConfig,
 };
+use super::split::SplitConfig;
 use super::valid::{Algorithm, Config, EpsilonSchedule, Prioritized, Sampling};
 use crate::roles::OnFault;
 use contrail_agents::{DqnConfig, NetworkConfig, SacConfig};
-use contrail_envs::Distribution;
+use contrail_envs::WrittenSubspace;
 use contrail_envs::python::{ImageLayout, PythonOptions};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -48,9 +50,14 @@ pub struct RawConfig {
     pub checkpoint: CheckpointConfig,
     /// Curves.
     pub log: LogConfig,
+    /// Which subspaces are learned in, and which are judged in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<SplitConfig>,
+    /// Who plays what when.
+    pub schedule: RawSchedule,
     /// Named distributions over contexts.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub subspaces: BTreeMap<String, BTreeMap<String, Distribution>>,
+    pub subspaces: BTreeMap<String, WrittenSubspace>,
 }
 
 impl Default for RawConfig {
@@ -69,6 +76,8 @@ impl Default for RawConfig {
             evaluation: EvaluationConfig::default(),
             checkpoint: CheckpointConfig::default(),
             log: LogConfig::default(),
+            split: Some(SplitConfig::default()),
+            schedule: RawSchedule::default(),
             subspaces: BTreeMap::new(),
         }
     }
@@ -257,6 +266,7 @@ impl From<Config> for RawConfig {
     fn from(config: Config) -> Self {
         let epsilon = config.uses_epsilon().then_some(config.exploration.epsilon);
         let name = config.algorithm.name();
+        let sources = config.source_names();
         let (dqn, sac) = match config.algorithm {
             Algorithm::Dqn(dqn) => (Some(dqn), None),
             Algorithm::Sac(sac) => (None, Some(sac)),
@@ -280,7 +290,9 @@ impl From<Config> for RawConfig {
             evaluation: config.evaluation,
             checkpoint: config.checkpoint,
             log: config.log,
-            subspaces: config.subspaces.into_iter().map(|s| (s.name, s.values)).collect(),
+            split: config.split,
+            schedule: config.schedule.written(&sources),
+            subspaces: config.subspaces.into_iter().map(|s| (s.name.clone(), s.into())).collect(),
         }
     }
 }

@@ -3,13 +3,15 @@
 use super::checks;
 use super::error::{ConfigError, Problem};
 use super::raw::{AlgorithmName, RawConfig, RawEnv, RawReplay, SamplingName};
+use super::schedule::Schedule;
 use super::sections::{
     ActorsConfig, CheckpointConfig, EvaluationConfig, LearnerConfig, LogConfig, RunConfig,
 };
+use super::split::{self, SplitConfig};
 use crate::roles::OnFault;
 use contrail_agents::{DqnConfig, NetworkConfig, SacConfig};
-use contrail_envs::Subspace;
 use contrail_envs::python::PythonOptions;
+use contrail_envs::{Subspace, WrittenSubspace};
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -41,6 +43,10 @@ pub struct Config {
     pub checkpoint: CheckpointConfig,
     /// Curves.
     pub log: LogConfig,
+    /// Which subspaces are learned in, and which are judged in; absent = all are learned in.
+    pub split: Option<SplitConfig>,
+    /// Who plays what when.
+    pub schedule: Schedule,
     /// Named distributions over contexts.
     pub subspaces: Vec<Subspace>,
 }
@@ -278,6 +284,7 @@ pub(super) fn validate(raw: RawConfig) -> Result<Config, Vec<Problem>> {
         return Err(problems);
     }
     let default = EpsilonSchedule::default();
+    let sources = split::sources(&raw);
     let epsilon = EpsilonSchedule {
         start: raw.exploration.epsilon_start.unwrap_or(default.start),
         end: raw.exploration.epsilon_end.unwrap_or(default.end),
@@ -304,11 +311,10 @@ pub(super) fn validate(raw: RawConfig) -> Result<Config, Vec<Problem>> {
         evaluation: raw.evaluation,
         checkpoint: raw.checkpoint,
         log: raw.log,
-        subspaces: raw
-            .subspaces
-            .into_iter()
-            .map(|(name, values)| Subspace { name, values })
-            .collect(),
+        split: raw.split.filter(|split| !split.source.is_empty()),
+        schedule: Schedule::of(raw.schedule, &sources),
+        subspaces: WrittenSubspace::resolve(&raw.subspaces)
+            .map_err(|error| vec![Problem { key: "subspaces", text: error.to_string() }])?,
     };
     if !config.uses_epsilon() {
         config.exploration.epsilon = EpsilonSchedule::OFF;

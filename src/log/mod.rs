@@ -183,8 +183,8 @@ impl MetricLog {
     }
 
     /// Shows a text, as Markdown, in TensorBoard only. [`code_block`] keeps a text as it is.
-    pub fn text(&mut self, name: &str, markdown: &str) {
-        self.events.text(name, markdown);
+    pub fn text(&mut self, name: &str, counters: Counters, markdown: &str) {
+        self.events.text(name, counters, markdown);
     }
 
     /// Fills TensorBoard's HPARAMS tab, once, when the run begins: the settings of this run, and

@@ -119,7 +119,7 @@ impl EventLog {
         self.summary(counters.env_steps, summary);
     }
 
-    pub(super) fn text(&mut self, name: &str, markdown: &str) {
+    pub(super) fn text(&mut self, name: &str, counters: Counters, markdown: &str) {
         let mut value = Summary_Value::new();
         value.set_tag(name.to_owned());
         let plugin = value.mut_metadata().mut_plugin_data();
@@ -129,7 +129,7 @@ impl EventLog {
         tensor.set_dtype(DataType::DT_STRING);
         tensor.mut_tensor_shape(); // present and empty: rank 0
         tensor.mut_string_val().push(markdown.as_bytes().to_vec());
-        self.plugin_value(value, content);
+        self.plugin_value(counters.env_steps, value, content);
     }
 
     pub(super) fn hparams(&mut self, values: &[(String, HparamValue)], metric_names: &[&str]) {
@@ -190,11 +190,12 @@ impl EventLog {
         let mut value = Summary_Value::new();
         value.set_tag(tag.to_owned());
         value.mut_metadata().mut_plugin_data().set_plugin_name("hparams".to_owned());
-        self.plugin_value(value, data.write_to_bytes());
+        self.plugin_value(0, value, data.write_to_bytes());
     }
 
     fn plugin_value(
         &mut self,
+        env_steps: u64,
         mut value: Summary_Value,
         content: protobuf::ProtobufResult<Vec<u8>>,
     ) {
@@ -204,7 +205,7 @@ impl EventLog {
         }
         let mut summary = Summary::new();
         summary.mut_value().push(value);
-        self.summary(0, summary);
+        self.summary(env_steps, summary);
     }
 
     fn summary(&mut self, env_steps: u64, summary: Summary) {
@@ -285,7 +286,7 @@ mod tests {
             log.scalars(counters, &[("rollout/ep_rew_mean", 1.0)]);
         }
         log.histogram("q", Counters::default(), &[1.0]);
-        log.text("config", "x");
+        log.text("config", Counters::default(), "x");
         log.end(RunEnd::Failed);
         log.flush();
         let fault = log.take_fault().unwrap();

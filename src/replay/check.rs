@@ -1,5 +1,6 @@
 //! What a block must look like before it is stored.
 
+use super::packed::Packing;
 use super::streams::Stream;
 use super::{ReplayConfig, ReplayError};
 use crate::message::TransitionBlock;
@@ -24,6 +25,18 @@ pub(super) fn shape(config: &ReplayConfig, block: &TransitionBlock) -> Result<()
                 "{name} is {dtype:?} with {len} elements, expected {count} observations of {obs}"
             )));
         }
+    }
+    let packing = Packing::of(obs);
+    for (name, buffer, _) in parts {
+        let outside = |sentence| ReplayError::BadBlock(format!("{name}: {sentence}"));
+        packing.check(buffer.as_ref()).map_err(outside)?;
+    }
+    let (contexts, expected) = (block.contexts.len(), rows * config.context_len);
+    if contexts != expected {
+        let each = config.context_len;
+        return Err(ReplayError::BadBlock(format!(
+            "contexts has {contexts} values, expected {expected}: {rows} rows of {each}"
+        )));
     }
     let (len, kind, fits) = match (&block.actions, &config.action) {
         (ActionBatch::Discrete(all), ActionSpace::Discrete(_)) => {
@@ -59,6 +72,14 @@ pub(super) fn row(
     let Some(stream) = streams.get(row.stream as usize) else {
         return bad("stream", row.stream.to_string(), format!("0 to {}", streams.len() - 1));
     };
+    if row.subspace as usize >= config.subspaces {
+        let last = config.subspaces.saturating_sub(1);
+        return bad("subspace", row.subspace.to_string(), format!("0 to {last}"));
+    }
+    if let Some(running) = stream.subspace().filter(|running| *running != row.subspace) {
+        let allowed = format!("{running} until its episode ends");
+        return bad("subspace", row.subspace.to_string(), allowed);
+    }
     let (least, most) = (stream.least_span(), config.n_step);
     if row.span < least || row.span as usize > most {
         return bad("span", row.span.to_string(), format!("{least} to {most}"));
@@ -71,6 +92,10 @@ pub(super) fn row(
     }
     if !(0.0..=1.0).contains(&row.discount) {
         return bad("discount", row.discount.to_string(), "0 to 1".into());
+    }
+    let context = &block.contexts[index * config.context_len..][..config.context_len];
+    if let Some(value) = context.iter().find(|value| !value.is_finite()) {
+        return bad("context value", value.to_string(), "finite numbers".into());
     }
     if let (ActionBatch::Discrete(all), ActionSpace::Discrete(n)) = (&block.actions, &config.action)
         && !usize::try_from(all[index]).is_ok_and(|action| action < *n)

@@ -1,11 +1,13 @@
 //! What a replay holds, how much memory that takes, and what can go wrong.
 
+use super::law::SubspaceLaw;
+use super::packed::Packing;
+use super::stats::Counts;
 use super::sum_tree::SumTree;
-use super::{slots, streams};
+use super::{ReplayError, slots, streams};
 use contrail_envs::{ActionSpace, ObsSpace};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
-use thiserror::Error;
 
 /// How transitions are chosen. Both draw with replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,16 +29,25 @@ pub struct ReplayConfig {
     /// Slots. Each holds one observation with its transition; the final observation of an episode
     /// takes a slot without a transition, so an episode of `L` env steps takes `L + 1` slots.
     pub capacity_transitions: usize,
-    /// Observations; they are stored in their own dtype.
+    /// Observations; bytes are stored in as few bits as their upper bound allows.
     pub obs: ObsSpace,
     /// Actions.
     pub action: ActionSpace,
+    /// Context values of an episode.
+    pub context_len: usize,
     /// Streams that insert: environments of all actors.
     pub streams: usize,
     /// Env steps of the longest window.
     pub n_step: usize,
     /// How transitions are chosen.
     pub sampling: Sampling,
+    /// Subspaces that transitions come from, numbered from 0; at least 1.
+    pub subspaces: usize,
+    /// How often each subspace is drawn.
+    pub law: SubspaceLaw,
+    /// Whether each subspace has an equal share of the capacity to itself, so that none is
+    /// forgotten while another is visited. A law other than [`SubspaceLaw::Uniform`] implies it.
+    pub keep_every_subspace: bool,
 }
 
 impl ReplayConfig {
@@ -48,22 +59,35 @@ impl ReplayConfig {
     }
 
     /// Name and bytes of each array.
-    fn arrays(&self) -> [(&'static str, u64); 5] {
+    fn arrays(&self) -> [(&'static str, u64); 7] {
         let bytes = |factors: &[usize]| {
             factors.iter().fold(1, |product: u64, factor| product.saturating_mul(*factor as u64))
         };
         let capacity = self.capacity_transitions;
         let tree_nodes = match self.sampling {
             Sampling::Uniform => 0,
-            Sampling::Prioritized { .. } => SumTree::node_count(capacity),
+            Sampling::Prioritized { .. } => {
+                self.ring_capacities().map(SumTree::node_count).fold(0, usize::saturating_add)
+            }
         };
         [
-            ("observations", bytes(&[capacity, self.obs.bytes()])),
+            ("observations", bytes(&[capacity, Packing::of(&self.obs).bytes_a_row()])),
             ("box actions", bytes(&[capacity, self.action_len(), size_of::<f32>()])),
+            ("contexts", bytes(&[capacity, self.context_len, size_of::<f32>()])),
             ("transitions", bytes(&[capacity, size_of::<slots::Record>()])),
             ("sum tree", bytes(&[tree_nodes, size_of::<f64>()])),
             ("streams", bytes(&[self.streams, streams::bytes_a_stream(self.n_step)])),
+            ("subspaces", bytes(&[self.subspaces, size_of::<Counts>()])),
         ]
+    }
+
+    /// Slots of each ring: all of them in one, or an equal share for each subspace, the first ones
+    /// a slot more where the division leaves some.
+    pub(super) fn ring_capacities(&self) -> impl Iterator<Item = usize> + use<> {
+        let strata = self.keep_every_subspace || self.law != SubspaceLaw::Uniform;
+        let rings = if strata { self.subspaces.max(1) } else { 1 };
+        let (share, left) = (self.capacity_transitions / rings, self.capacity_transitions % rings);
+        (0..rings).map(move |ring| share + usize::from(ring < left))
     }
 
     /// Floats of one action; 0 for discrete actions.
@@ -83,7 +107,7 @@ impl ReplayConfig {
 
     /// Refuses what cannot work.
     ///
-    /// The capacity must be at least twice [`Self::least_size_to_sample`]. A slot that is not
+    /// The capacity of each ring must be at least twice [`Self::least_size_to_sample`]. A slot that is not
     /// sampleable is a transition that waits for its successor, at most `streams * n_step`, or
     /// a final observation, and each of those directly follows a sampleable transition, the
     /// oldest slot perhaps excepted. So in a full ring at least a quarter of the slots is
@@ -96,7 +120,9 @@ impl ReplayConfig {
         let bad = |what, value: &dyn Display, allowed: &str| {
             Err(ReplayError::bad_config(what, value, allowed))
         };
-        for (what, value) in [("streams", self.streams), ("n_step", self.n_step)] {
+        let counts =
+            [("streams", self.streams), ("n_step", self.n_step), ("subspaces", self.subspaces)];
+        for (what, value) in counts {
             if value == 0 {
                 return bad(what, &value, "at least 1");
             }
@@ -104,14 +130,9 @@ impl ReplayConfig {
         if self.obs.is_empty() {
             return bad("observation", &self.obs, "at least one element");
         }
-        let (capacity, most) = (self.capacity_transitions, u32::MAX as usize);
-        let least = self.least_size_to_sample().saturating_mul(2);
-        if capacity < least || capacity > most {
-            let allowed = format!(
-                "{least} (twice streams * n_step + 1, for {} streams and n_step {}) to {most}",
-                self.streams, self.n_step
-            );
-            return bad("capacity_transitions", &capacity, &allowed);
+        self.check_capacity()?;
+        if let Err((value, allowed)) = self.law.check(self.subspaces) {
+            return bad("the subspace law", &value, &allowed);
         }
         if let Sampling::Prioritized { priority_exponent, priority_epsilon } = self.sampling {
             if !(0.0..=1.0).contains(&priority_exponent) {
@@ -124,76 +145,30 @@ impl ReplayConfig {
         Ok(())
     }
 
+    /// Refuses a capacity that is too small for the streams of every ring, or too large for slot
+    /// numbers, the two largest of which mark slots without a successor.
+    fn check_capacity(&self) -> Result<(), ReplayError> {
+        let (capacity, most) = (self.capacity_transitions, u32::MAX as usize - 1);
+        let each = self.least_size_to_sample().saturating_mul(2);
+        let rings = self.ring_capacities().count();
+        let least = each.saturating_mul(rings);
+        if capacity >= least && capacity <= most {
+            return Ok(());
+        }
+        let (streams, n_step) = (self.streams, self.n_step);
+        let reason = if rings == 1 {
+            "twice streams * n_step + 1".into()
+        } else {
+            format!("{each}, twice streams * n_step + 1, in each of {rings} subspaces")
+        };
+        let allowed =
+            format!("{least} ({reason}, for {streams} streams and n_step {n_step}) to {most}");
+        Err(ReplayError::bad_config("capacity_transitions", capacity, allowed))
+    }
+
     /// The error for an array that could not be allocated.
     pub(super) fn out_of_memory(&self, what: &'static str) -> ReplayError {
         let bytes = self.arrays().iter().find(|(name, _)| *name == what).map_or(0, |found| found.1);
         ReplayError::OutOfMemory { what, bytes, total_bytes: self.memory_bytes() }
-    }
-}
-
-/// A fault of the replay or of its caller.
-#[derive(Debug, Error)]
-pub enum ReplayError {
-    /// A value out of range.
-    #[error("replay: {what} is {value}, allowed: {allowed}")]
-    BadConfig {
-        /// Which value.
-        what: &'static str,
-        /// What it is.
-        value: String,
-        /// What it may be.
-        allowed: String,
-    },
-    /// An array that does not fit into memory.
-    #[error(
-        "replay: cannot allocate {bytes} bytes for the {what} ({total_bytes} bytes for all of the \
-         replay); lower capacity_transitions"
-    )]
-    OutOfMemory {
-        /// Which array.
-        what: &'static str,
-        /// Its size.
-        bytes: u64,
-        /// Size of all arrays.
-        total_bytes: u64,
-    },
-    /// A block that does not fit the replay, or contradicts itself.
-    #[error("replay: cannot insert: {0}")]
-    BadBlock(String),
-    /// Nothing can be sampled yet.
-    #[error(
-        "replay: cannot sample: none of the {inserted} transitions inserted so far is sampleable \
-         (a transition is once its next_obs has arrived)"
-    )]
-    Empty {
-        /// Transitions inserted so far.
-        inserted: u64,
-    },
-    /// A priority that is not a number, or infinite.
-    #[error("replay: the priority of transition {id} is {value}, allowed: finite numbers")]
-    BadPriority {
-        /// Transition id.
-        id: u64,
-        /// The offending value.
-        value: f32,
-    },
-    /// A priority update that does not match what was sampled.
-    #[error("replay: cannot update priorities: {0}")]
-    BadPriorityUpdate(String),
-    /// A saved state that is damaged, or belongs to another replay.
-    #[error("replay: cannot restore the saved state: {0}")]
-    BadState(String),
-    /// A saved state that cannot be read.
-    #[error("replay: cannot read the saved state: {0}")]
-    Io(#[from] std::io::Error),
-}
-
-impl ReplayError {
-    pub(super) fn bad_config(
-        what: &'static str,
-        value: impl Display,
-        allowed: impl Display,
-    ) -> Self {
-        Self::BadConfig { what, value: value.to_string(), allowed: allowed.to_string() }
     }
 }

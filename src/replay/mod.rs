@@ -1,4 +1,4 @@
-//! From env steps to minibatches: n-step windows, the ring that stores them, and the limiter that
+//! From env steps to minibatches: n-step windows, the rings that store them, and the limiter that
 //! keeps sampling and inserting in step. No threads and no clocks; a runner guards and wires it.
 //!
 //! ```text
@@ -8,20 +8,29 @@
 
 mod check;
 mod config;
+mod error;
+mod law;
 mod limiter;
 mod n_step;
+pub(crate) mod packed;
 mod priorities;
 mod ring;
 mod sample;
 mod save;
 mod slots;
+mod stats;
+mod store;
 mod streams;
 mod sum_tree;
+mod valid;
 
-pub use config::{ReplayConfig, ReplayError, Sampling};
+pub use config::{ReplayConfig, Sampling};
+pub use error::ReplayError;
+pub use law::SubspaceLaw;
 pub use limiter::RateLimiter;
 pub use n_step::{NStepAccumulator, NStepConfig, OneStep};
-pub use ring::Replay;
+pub use stats::SubspaceStats;
+pub use store::Replay;
 pub use sum_tree::SumTree;
 
 #[cfg(test)]

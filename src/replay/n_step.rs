@@ -17,6 +17,8 @@ pub struct NStepConfig {
     pub obs: ObsSpace,
     /// Actions.
     pub action: ActionSpace,
+    /// Context values of an episode.
+    pub context_len: usize,
 }
 
 impl NStepConfig {
@@ -35,6 +37,7 @@ impl NStepConfig {
                     ActionBatch::Box(Vec::with_capacity(rows * low.len()))
                 }
             },
+            contexts: Vec::with_capacity(rows * self.context_len),
             final_obs: ObsBuffer::with_capacity(dtype, streams * self.obs.len()),
         }
     }
@@ -50,6 +53,7 @@ impl TransitionBlock {
             ActionBatch::Discrete(actions) => actions.clear(),
             ActionBatch::Box(actions) => actions.clear(),
         }
+        self.contexts.clear();
         self.final_obs.clear();
     }
 }
@@ -69,12 +73,8 @@ pub struct OneStep<'a> {
     pub next_obs: ObsRef<'a>,
     /// Subspace the episode was drawn from.
     pub subspace: u32,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct PendingStep {
-    reward: f32,
-    subspace: u32,
+    /// `[C]` context values of the episode, in the order of the environment's `ContextSpec`.
+    pub context: &'a [f64],
 }
 
 /// Turns the env steps of one stream into n-step transitions.
@@ -103,8 +103,12 @@ pub struct NStepAccumulator {
     stream: u32,
     gamma: f64,
     obs_len: usize,
-    /// Steps whose windows are open: a ring of n, `len` of them from `head` on.
-    steps: Vec<PendingStep>,
+    /// Subspace of the running episode.
+    subspace: u32,
+    /// `[C]`, of the running episode.
+    context: Vec<f32>,
+    /// Rewards of the steps whose windows are open: a ring of n, `len` of them from `head` on.
+    rewards: Vec<f32>,
     /// `[n, obs...]`.
     obs: ObsBuffer,
     /// `[n]` or `[n, action_len]`.
@@ -132,7 +136,9 @@ impl NStepAccumulator {
             stream,
             gamma: config.gamma,
             obs_len: config.obs.len(),
-            steps: vec![PendingStep::default(); n],
+            subspace: 0,
+            context: vec![0.0; config.context_len],
+            rewards: vec![0.0; n],
             obs: ObsBuffer::zeros(&config.obs, n),
             actions: match &config.action {
                 ActionSpace::Discrete(_) => ActionBatch::Discrete(vec![0; n]),
@@ -148,17 +154,18 @@ impl NStepAccumulator {
     /// while the first window fills, then one a step, and all open ones at the end of an episode.
     ///
     /// # Panics
-    /// If an observation or the action does not have the dtype and length of the config, or
-    /// `block` was made for other ones: a bug of the caller.
+    /// If an observation, the action or the context does not have the dtype and length of the
+    /// config, `block` was made for other ones, or subspace or context change within an episode: a
+    /// bug of the caller.
     pub fn push(&mut self, step: OneStep<'_>, block: &mut TransitionBlock) {
         for (name, obs) in [("obs", step.obs), ("next_obs", step.next_obs)] {
             assert_eq!(obs.len(), self.obs_len, "number of elements of {name}");
             assert_eq!(obs.dtype(), self.obs.dtype(), "dtype of {name}");
         }
-        let n = self.steps.len();
+        self.enter_episode(&step);
+        let n = self.rewards.len();
         let tail = (self.head + self.len) % n;
-        let PendingStep { reward, subspace } = &mut self.steps[tail];
-        (*reward, *subspace) = (step.reward, step.subspace);
+        self.rewards[tail] = step.reward;
         self.obs.write_row(tail, step.obs);
         write_action(&mut self.actions, tail, step.action);
         self.len += 1;
@@ -174,6 +181,23 @@ impl NStepAccumulator {
         block.final_obs.extend(step.next_obs);
     }
 
+    /// Takes the subspace and the context of the step's episode, which is the running one if a
+    /// window is open.
+    #[expect(clippy::cast_possible_truncation, reason = "messages carry f32")]
+    fn enter_episode(&mut self, step: &OneStep<'_>) {
+        assert_eq!(step.context.len(), self.context.len(), "number of context values");
+        if self.len > 0 {
+            assert_eq!(step.subspace, self.subspace, "subspace in the middle of an episode");
+        }
+        self.subspace = step.subspace;
+        for (own, value) in self.context.iter_mut().zip(step.context) {
+            let value = *value as f32;
+            let goes_on = self.len == 0 || own.to_bits() == value.to_bits();
+            assert!(goes_on, "context value {own} became {value} in the middle of an episode");
+            *own = value;
+        }
+    }
+
     /// Forgets the open windows: the episode broke off.
     pub fn break_off(&mut self) {
         (self.head, self.len) = (0, 0);
@@ -182,12 +206,12 @@ impl NStepAccumulator {
     /// Appends the oldest open transition, whose window reaches to the newest step.
     #[expect(clippy::cast_possible_truncation, reason = "f32 in messages; span is at most n")]
     fn emit_oldest(&mut self, outcome: Outcome, block: &mut TransitionBlock) {
-        let (n, span, oldest) = (self.steps.len(), self.len, self.head);
-        let reward = |k: usize| f64::from(self.steps[(oldest + k) % n].reward);
+        let (n, span, oldest) = (self.rewards.len(), self.len, self.head);
+        let reward = |k: usize| f64::from(self.rewards[(oldest + k) % n]);
         let n_step_return = (0..span).rev().fold(0.0, |ret, k| reward(k) + self.gamma * ret);
         block.rows.push(TransitionRow {
             stream: self.stream,
-            subspace: self.steps[oldest].subspace,
+            subspace: self.subspace,
             n_step_return: n_step_return as f32,
             discount: if outcome == Outcome::Terminated { 0.0 } else { self.discounts[span] },
             span: span as u32,
@@ -195,6 +219,7 @@ impl NStepAccumulator {
         });
         block.obs.extend(self.obs.row(oldest, self.obs_len));
         append_action(&mut block.actions, &self.actions, oldest, n);
+        block.contexts.extend_from_slice(&self.context);
         self.head = (oldest + 1) % n;
         self.len -= 1;
     }

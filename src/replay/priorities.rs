@@ -55,12 +55,13 @@ impl Priorities {
         self.tree.find_each(positions).into_iter().map(|slot| slot as u32).collect()
     }
 
-    /// Importance weights `(1/N · 1/P(i))^β / max_j (1/N · 1/P(j))^β`, the maximum over the
-    /// minibatch. N and the total cancel: `(min_j p_j / p_i)^β`.
-    #[expect(clippy::cast_possible_truncation, reason = "0 to 1 in f32")]
-    pub(super) fn weights(&self, slots: &[u32], importance_exponent: f64) -> Vec<f32> {
-        let values = || slots.iter().map(|slot| self.tree.get(*slot as usize));
-        let least = values().fold(f64::INFINITY, f64::min);
-        values().map(|value| (least / value).powf(importance_exponent) as f32).collect()
+    /// Priorities of `slots`, relative to the mean of `sampleable` transitions if it is given.
+    pub(super) fn relative(
+        &self,
+        slots: &[u32],
+        sampleable: Option<usize>,
+    ) -> impl Iterator<Item = f64> {
+        let mean = sampleable.map_or(1.0, |count| self.tree.total() / count as f64);
+        slots.iter().map(move |slot| self.tree.get(*slot as usize) / mean)
     }
 }

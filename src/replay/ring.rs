@@ -1,11 +1,13 @@
-//! The ring of stored observations and the transitions that start at them.
+//! A ring of stored observations and the transitions that start at them.
 
 use super::priorities::Priorities;
 use super::slots::{Link, Record, Slots};
+use super::stats::Ledger;
 use super::streams::Stream;
-use super::{ReplayConfig, ReplayError, Sampling, check};
-use crate::message::TransitionBlock;
-use contrail_envs::ObsRef;
+use super::{ReplayConfig, ReplayError, Sampling};
+use crate::message::{SampledBatch, TransitionBlock};
+use contrail_envs::{ObsRef, Prng};
+use rand::RngExt;
 
 /// A preallocated ring that all streams write to.
 ///
@@ -17,150 +19,83 @@ use contrail_envs::ObsRef;
 /// Slots are written in turn and the oldest is overwritten. A successor always arrives later than
 /// its transition, so it is also overwritten later: a sampleable transition has both observations
 /// intact. A stream much slower than the others may have a waiting transition overwritten before
-/// the successor arrives; it is dropped and counted in [`Replay::dropped_waiting`].
+/// the successor arrives; it is dropped and counted.
 ///
-/// Ids count slot writes, final observations included, so they grow but leave gaps; `id mod
-/// capacity` is the slot.
+/// Ids count slot writes of this ring, final observations included, so they grow but leave gaps;
+/// `id mod capacity` is the slot.
 #[derive(Debug)]
-pub struct Replay {
-    pub(super) config: ReplayConfig,
+pub(super) struct Ring {
     pub(super) slots: Slots,
-    pub(super) streams: Vec<Stream>,
     pub(super) priorities: Option<Priorities>,
     pub(super) next_id: u64,
     pub(super) sampleable: usize,
-    pub(super) inserted: u64,
-    pub(super) dropped_waiting: u64,
-    pub(super) stale_priorities: u64,
+    capacity: usize,
 }
 
-impl Replay {
-    /// An empty replay with all its memory allocated and touched.
-    ///
-    /// # Errors
-    /// [`ReplayError::BadConfig`] if `config` does not pass [`ReplayConfig::check`], and
-    /// [`ReplayError::OutOfMemory`] if an array cannot be allocated. A system that promises more
-    /// memory than it has may still end the process: compare [`ReplayConfig::memory_bytes`] first.
-    pub fn new(config: ReplayConfig) -> Result<Self, ReplayError> {
-        config.check()?;
-        let slots = Slots::allocate(&config)?;
-        let streams = Stream::allocate(config.streams, config.n_step)
-            .map_err(|_| config.out_of_memory("streams"))?;
+impl Ring {
+    /// An empty ring of `capacity` slots with all its memory allocated and touched.
+    pub(super) fn allocate(config: &ReplayConfig, capacity: usize) -> Result<Self, ReplayError> {
+        let slots = Slots::allocate(config, capacity)?;
         let priorities = match config.sampling {
             Sampling::Uniform => None,
             Sampling::Prioritized { priority_exponent, priority_epsilon } => Some(
-                Priorities::allocate(
-                    config.capacity_transitions,
-                    priority_exponent,
-                    priority_epsilon,
-                )
-                .map_err(|_| config.out_of_memory("sum tree"))?,
+                Priorities::allocate(capacity, priority_exponent, priority_epsilon)
+                    .map_err(|_| config.out_of_memory("sum tree"))?,
             ),
         };
-        let (next_id, sampleable, inserted) = (0, 0, 0);
-        let (dropped_waiting, stale_priorities) = (0, 0);
-        Ok(Self {
-            config,
-            slots,
-            streams,
-            priorities,
-            next_id,
-            sampleable,
-            inserted,
-            dropped_waiting,
-            stale_priorities,
-        })
+        Ok(Self { slots, priorities, next_id: 0, sampleable: 0, capacity })
     }
 
-    /// Shape of this replay.
-    #[must_use]
-    pub fn config(&self) -> &ReplayConfig {
-        &self.config
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
     }
 
-    /// Transitions that can be sampled now.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.sampleable
-    }
-
-    /// Whether no transition can be sampled now.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.sampleable == 0
-    }
-
-    /// Slots.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.config.capacity_transitions
-    }
-
-    /// Transitions inserted so far, overwritten ones included.
-    #[must_use]
-    pub fn inserted(&self) -> u64 {
-        self.inserted
-    }
-
-    /// Transitions dropped so far because they were overwritten, or their trajectory broken off,
-    /// before their successor arrived: they could never be sampled.
-    #[must_use]
-    pub fn dropped_waiting(&self) -> u64 {
-        self.dropped_waiting
-    }
-
-    /// New priorities ignored so far because their transition was overwritten in the meantime.
-    #[must_use]
-    pub fn stale_priorities(&self) -> u64 {
-        self.stale_priorities
-    }
-
-    /// Stores the transitions of a block.
-    ///
-    /// # Errors
-    /// [`ReplayError::BadBlock`] if the block does not have the shape of the config, or a row
-    /// contradicts the rows of its stream before it. The rows before the offending one stay.
-    pub fn insert(&mut self, block: &TransitionBlock) -> Result<(), ReplayError> {
-        check::shape(&self.config, block)?;
-        let obs_len = self.config.obs.len();
-        let mut ended = 0;
-        for &stream in &block.broken_off {
-            self.break_off(stream);
+    /// Stores row `index` of a block, which was checked, and at the end of an episode the final
+    /// observation.
+    pub(super) fn insert(
+        &mut self,
+        stream: &mut Stream,
+        (block, index): (&TransitionBlock, usize),
+        (obs, final_obs): (ObsRef<'_>, Option<ObsRef<'_>>),
+        ledger: &mut Ledger,
+    ) {
+        let row = &block.rows[index];
+        let (id, slot) = self.arrive(stream, obs, ledger);
+        self.slots.write_transition(slot, block, index);
+        self.slots.records[slot].born = ledger.insert(row.subspace);
+        stream.push_transition(id, row);
+        if let Some(final_obs) = final_obs {
+            self.arrive(stream, final_obs, ledger);
+            stream.end_trajectory();
         }
-        for (index, row) in block.rows.iter().enumerate() {
-            check::row(&self.config, &self.streams, block, index)?;
-            let stream = row.stream as usize;
-            let (id, slot) = self.arrive(stream, block.obs.row(index, obs_len));
-            self.slots.write_transition(slot, row, &block.actions, index);
-            self.streams[stream].push_transition(id, row.span);
-            self.inserted += 1;
-            if row.ends_trajectory {
-                self.arrive(stream, block.final_obs.row(ended, obs_len));
-                ended += 1;
-            }
-        }
-        Ok(())
     }
 
     /// Breaks off the trajectory of a stream: the transitions that wait for a successor are dropped
     /// and counted.
-    fn break_off(&mut self, stream: u32) {
+    pub(super) fn break_off(&mut self, stream: &mut Stream, ledger: &mut Ledger) {
         let oldest = self.oldest_id();
-        for waiting in self.streams[stream as usize].break_off().filter(|w| w.id >= oldest) {
-            let slot = slot_of(waiting.id, self.config.capacity_transitions);
-            self.slots.records[slot].link = Link::None;
-            self.dropped_waiting += 1;
+        for waiting in stream.break_off().filter(|waiting| waiting.id >= oldest) {
+            let slot = slot_of(waiting.id, self.capacity);
+            self.slots.records[slot].set_link(Link::None);
+            ledger.dropped_waiting += 1;
         }
     }
 
     /// Stores an observation in the oldest slot and links the transitions that waited for it.
-    fn arrive(&mut self, stream: usize, obs: ObsRef<'_>) -> (u64, usize) {
+    fn arrive(
+        &mut self,
+        stream: &mut Stream,
+        obs: ObsRef<'_>,
+        ledger: &mut Ledger,
+    ) -> (u64, usize) {
         let id = self.next_id;
-        let slot = slot_of(id, self.capacity());
-        match self.slots.records[slot].link {
+        let slot = slot_of(id, self.capacity);
+        let overwritten = &self.slots.records[slot];
+        match overwritten.link() {
             Link::None => {}
-            Link::Waiting => self.dropped_waiting += 1,
+            Link::Waiting => ledger.dropped_waiting += 1,
             Link::Next(_) => {
+                ledger.forget(overwritten);
                 self.sampleable -= 1;
                 if let Some(priorities) = &mut self.priorities {
                     priorities.remove(slot);
@@ -171,39 +106,111 @@ impl Replay {
         self.slots.write_obs(slot, obs);
         self.next_id += 1;
         let oldest = self.oldest_id();
-        while let Some(waiting) = self.streams[stream].pop_arrived() {
+        while let Some(waiting) = stream.pop_arrived() {
             if waiting.id >= oldest {
-                self.link(slot_of(waiting.id, self.capacity()), slot);
+                self.link(slot_of(waiting.id, self.capacity), slot, ledger);
             } // else it was overwritten, and counted then
         }
         (id, slot)
     }
 
-    fn link(&mut self, slot: usize, next: usize) {
+    fn link(&mut self, slot: usize, next: usize, ledger: &mut Ledger) {
         #[expect(clippy::cast_possible_truncation, reason = "at most u32::MAX slots")]
         let next = next as u32;
-        self.slots.records[slot].link = Link::Next(next);
+        self.slots.records[slot].set_link(Link::Next(next));
+        ledger.add(&self.slots.records[slot]);
         self.sampleable += 1;
         if let Some(priorities) = &mut self.priorities {
             priorities.add(slot);
         }
     }
 
+    /// `count` slots of sampleable transitions, of which there must be one.
+    pub(super) fn draw(&self, count: usize, rng: &mut Prng) -> Vec<u32> {
+        match &self.priorities {
+            None => self.draw_uniform(count, rng),
+            Some(priorities) => priorities.draw(count, rng),
+        }
+    }
+
+    /// Any written slot, until it is sampleable. [`ReplayConfig::check`] bounds the expected number
+    /// of tries.
+    fn draw_uniform(&self, count: usize, rng: &mut Prng) -> Vec<u32> {
+        #[expect(clippy::cast_possible_truncation, reason = "at most u32::MAX slots")]
+        let written = self.written() as u32;
+        let mut chosen = Vec::with_capacity(count);
+        while chosen.len() < count {
+            let slot = rng.random_range(0..written);
+            if let Link::Next(_) = self.slots.records[slot as usize].link() {
+                chosen.push(slot);
+            }
+        }
+        chosen
+    }
+
+    /// Appends the transitions that start at `chosen` to `batch`, without weights and with ids of
+    /// this ring, and counts them as drawn.
+    pub(super) fn collect(
+        &mut self,
+        chosen: &[u32],
+        batch: &mut SampledBatch,
+        ledger: &mut Ledger,
+    ) {
+        let mut next = Vec::with_capacity(chosen.len());
+        for slot in chosen {
+            let record = &mut self.slots.records[*slot as usize];
+            ledger.draw(record);
+            match record.link() {
+                Link::Next(slot) => next.push(slot),
+                link => panic!("a slot with link {link:?} was drawn"),
+            }
+            batch.minibatch.n_step_return.push(record.n_step_return);
+            batch.minibatch.discount.push(record.discount);
+            batch.subspaces.push(record.subspace);
+        }
+        batch.ids.extend(chosen.iter().map(|slot| self.id_of(*slot as usize)));
+        self.slots.gather_obs(chosen, &mut batch.minibatch.obs);
+        self.slots.gather_obs(&next, &mut batch.minibatch.next_obs);
+        self.slots.gather_actions(chosen, &mut batch.minibatch.actions);
+        self.slots.gather_contexts(chosen, &mut batch.contexts);
+    }
+
+    /// Takes the new priority of a transition. Says whether it is still there.
+    pub(super) fn update_priority(&mut self, id: u64, value: f32) -> bool {
+        let slot = slot_of(id, self.capacity);
+        let sampleable = matches!(self.slots.records[slot].link(), Link::Next(_));
+        if id < self.oldest_id() || !sampleable {
+            return false;
+        }
+        if let Some(priorities) = &mut self.priorities {
+            priorities.update(slot, value);
+        }
+        true
+    }
+
+    /// Forgets everything and keeps the memory.
+    pub(super) fn clear(&mut self) {
+        self.slots.records.fill(Record::BLANK);
+        if let Some(priorities) = &mut self.priorities {
+            priorities.clear();
+        }
+        (self.next_id, self.sampleable) = (0, 0);
+    }
+
     /// Slots written at least once.
     pub(super) fn written(&self) -> usize {
-        usize::try_from(self.next_id).map_or(self.capacity(), |id| id.min(self.capacity()))
+        usize::try_from(self.next_id).map_or(self.capacity, |id| id.min(self.capacity))
     }
 
     /// Id of the oldest slot not overwritten.
     pub(super) fn oldest_id(&self) -> u64 {
-        self.next_id.saturating_sub(self.capacity() as u64)
+        self.next_id.saturating_sub(self.capacity as u64)
     }
 
     /// Id of the newest write to a written slot.
     pub(super) fn id_of(&self, slot: usize) -> u64 {
         let newest = self.next_id - 1;
-        let capacity = self.capacity();
-        let behind = (slot_of(newest, capacity) + capacity - slot) % capacity;
+        let behind = (slot_of(newest, self.capacity) + self.capacity - slot) % self.capacity;
         newest - behind as u64
     }
 }

@@ -1,9 +1,10 @@
 //! The big arrays: observations, actions and scalars, one row a slot.
 
+use super::packed::{PackedObs, Packing};
 use super::{ReplayConfig, ReplayError};
-use crate::message::TransitionRow;
+use crate::message::{TransitionBlock, TransitionRow};
 use contrail_agents::{ActionBatch, ObsBatch};
-use contrail_envs::{ActionSpace, Dtype, ObsBuffer, ObsRef};
+use contrail_envs::{ActionSpace, ObsRef};
 use std::collections::TryReserveError;
 use std::io::{self, Read, Write};
 
@@ -26,36 +27,62 @@ pub(super) struct Record {
     pub(super) subspace: u32,
     /// Discrete actions; 0 for box actions, which have an array of their own.
     action: u32,
-    pub(super) link: Link,
+    /// Slot of the successor, or [`NO_LINK`] or [`WAITING`]: half of what a [`Link`] takes.
+    successor: u32,
+    /// Whether it was drawn before.
+    pub(super) drawn: bool,
+    /// Transitions of the replay inserted up to it, itself included.
+    pub(super) born: u64,
 }
+
+const NO_LINK: u32 = u32::MAX;
+const WAITING: u32 = u32::MAX - 1;
 
 impl Record {
     /// A slot without a transition.
-    pub(super) const BLANK: Self =
-        Self { n_step_return: 0.0, discount: 0.0, subspace: 0, action: 0, link: Link::None };
+    pub(super) const BLANK: Self = Self {
+        n_step_return: 0.0,
+        discount: 0.0,
+        subspace: 0,
+        action: 0,
+        successor: NO_LINK,
+        drawn: false,
+        born: 0,
+    };
 
     /// Bytes in a saved state.
-    const SAVED: usize = 20;
-    const SAVED_NONE: u32 = u32::MAX;
-    const SAVED_WAITING: u32 = u32::MAX - 1;
+    const SAVED: usize = 29;
 
-    fn encode(&self) -> [u8; Self::SAVED] {
-        let link = match self.link {
-            Link::None => Self::SAVED_NONE,
-            Link::Waiting => Self::SAVED_WAITING,
+    pub(super) fn link(&self) -> Link {
+        match self.successor {
+            NO_LINK => Link::None,
+            WAITING => Link::Waiting,
+            slot => Link::Next(slot),
+        }
+    }
+
+    pub(super) fn set_link(&mut self, link: Link) {
+        self.successor = match link {
+            Link::None => NO_LINK,
+            Link::Waiting => WAITING,
             Link::Next(slot) => slot,
         };
+    }
+
+    fn encode(&self) -> [u8; Self::SAVED] {
         let words = [
             self.n_step_return.to_bits(),
             self.discount.to_bits(),
             self.subspace,
             self.action,
-            link,
+            self.successor,
         ];
         let mut bytes = [0; Self::SAVED];
         for (to, word) in bytes.chunks_exact_mut(4).zip(words) {
             to.copy_from_slice(&word.to_le_bytes());
         }
+        bytes[20..28].copy_from_slice(&self.born.to_le_bytes());
+        bytes[28] = u8::from(self.drawn);
         bytes
     }
 
@@ -68,11 +95,9 @@ impl Record {
             discount: f32::from_bits(word(4)),
             subspace: word(8),
             action: word(12),
-            link: match word(16) {
-                Self::SAVED_NONE => Link::None,
-                Self::SAVED_WAITING => Link::Waiting,
-                slot => Link::Next(slot),
-            },
+            successor: word(16),
+            born: u64::from(word(20)) | u64::from(word(24)) << 32,
+            drawn: bytes[28] != 0,
         }
     }
 }
@@ -82,54 +107,48 @@ impl Record {
 pub(super) struct Slots {
     /// `[capacity]`.
     pub(super) records: Vec<Record>,
-    /// `[capacity, obs...]`.
-    obs: ObsBuffer,
-    obs_len: usize,
+    /// `[capacity, obs...]`, packed.
+    obs: PackedObs,
     /// `[capacity, action_len]`; empty for discrete actions.
     box_actions: Vec<f32>,
     /// `None` for discrete actions.
     box_action_len: Option<usize>,
+    /// `[capacity, C]`.
+    contexts: Vec<f32>,
+    context_len: usize,
 }
 
 impl Slots {
-    /// Allocates all rows and writes to them, so that memory that is not there is missed now and
+    /// Allocates `rows` rows and writes to them, so that memory that is not there is missed now and
     /// not hours later.
-    pub(super) fn allocate(config: &ReplayConfig) -> Result<Self, ReplayError> {
-        let (rows, obs_len) = (config.capacity_transitions, config.obs.len());
-        let obs = match config.obs.dtype {
-            Dtype::F32 => filled(rows.saturating_mul(obs_len), 0.0).map(ObsBuffer::F32),
-            Dtype::U8 => filled(rows.saturating_mul(obs_len), 0).map(ObsBuffer::U8),
-        };
+    pub(super) fn allocate(config: &ReplayConfig, rows: usize) -> Result<Self, ReplayError> {
+        let obs = PackedObs::allocate(Packing::of(&config.obs), rows);
         let obs = obs.map_err(|_| config.out_of_memory("observations"))?;
         Ok(Self {
             records: filled(rows, Record::BLANK)
                 .map_err(|_| config.out_of_memory("transitions"))?,
             obs,
-            obs_len,
             box_actions: filled(rows.saturating_mul(config.action_len()), 0.0)
                 .map_err(|_| config.out_of_memory("box actions"))?,
             box_action_len: match &config.action {
                 ActionSpace::Discrete(_) => None,
                 ActionSpace::Box { low, .. } => Some(low.len()),
             },
+            contexts: filled(rows.saturating_mul(config.context_len), 0.0)
+                .map_err(|_| config.out_of_memory("contexts"))?,
+            context_len: config.context_len,
         })
     }
 
     pub(super) fn write_obs(&mut self, slot: usize, obs: ObsRef<'_>) {
-        self.obs.write_row(slot, obs);
+        self.obs.write(slot, obs);
     }
 
-    /// Writes the scalars of `row` and action `index` of `actions`, which were checked against the
-    /// config. The transition waits for its successor.
+    /// Writes the scalars, action and context of row `index` of `block`, which was checked against
+    /// the config. The transition waits for its successor.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
-    pub(super) fn write_transition(
-        &mut self,
-        slot: usize,
-        row: &TransitionRow,
-        actions: &ActionBatch,
-        index: usize,
-    ) {
-        let action = match actions {
+    pub(super) fn write_transition(&mut self, slot: usize, block: &TransitionBlock, index: usize) {
+        let action = match &block.actions {
             ActionBatch::Discrete(all) => all[index] as u32,
             ActionBatch::Box(all) => {
                 let len = self.box_action_len.unwrap_or_default();
@@ -138,82 +157,78 @@ impl Slots {
                 0
             }
         };
-        let TransitionRow { subspace, n_step_return, discount, .. } = *row;
+        let len = self.context_len;
+        self.contexts[slot * len..][..len].copy_from_slice(&block.contexts[index * len..][..len]);
+        let TransitionRow { subspace, n_step_return, discount, .. } = block.rows[index];
+        let (successor, drawn, born) = (WAITING, false, 0);
         self.records[slot] =
-            Record { n_step_return, discount, subspace, action, link: Link::Waiting };
+            Record { n_step_return, discount, subspace, action, successor, drawn, born };
     }
 
-    /// `[B, obs...]` of `slots`.
-    pub(super) fn gather_obs(&self, slots: &[u32]) -> ObsBatch {
-        match &self.obs {
-            ObsBuffer::F32(all) => ObsBatch::F32(gather(all, self.obs_len, slots)),
-            ObsBuffer::U8(all) => ObsBatch::U8(gather(all, self.obs_len, slots)),
+    /// Appends the observations of `slots`.
+    pub(super) fn gather_obs(&self, slots: &[u32], to: &mut ObsBatch) {
+        self.obs.gather(slots, to);
+    }
+
+    /// Appends the actions of `slots`.
+    pub(super) fn gather_actions(&self, slots: &[u32], to: &mut ActionBatch) {
+        match (to, self.box_action_len) {
+            (ActionBatch::Box(to), Some(len)) => gather(&self.box_actions, (len, slots), to),
+            (ActionBatch::Discrete(to), None) => {
+                to.extend(slots.iter().map(|slot| i64::from(self.records[*slot as usize].action)));
+            }
+            (to, _) => panic!("the batch is for other actions: {to:?}"),
         }
     }
 
-    /// `[B]` or `[B, action_len]` of `slots`.
-    pub(super) fn gather_actions(&self, slots: &[u32]) -> ActionBatch {
-        match self.box_action_len {
-            Some(len) => ActionBatch::Box(gather(&self.box_actions, len, slots)),
-            None => ActionBatch::Discrete(
-                slots.iter().map(|slot| i64::from(self.records[*slot as usize].action)).collect(),
-            ),
-        }
+    /// Appends the contexts of `slots`.
+    pub(super) fn gather_contexts(&self, slots: &[u32], to: &mut Vec<f32>) {
+        gather(&self.contexts, (self.context_len, slots), to);
     }
 
-    /// Writes the first `rows` rows, little-endian, array after array.
+    /// Writes the first `rows` rows, little-endian and packed, array after array.
     pub(super) fn save(&self, rows: usize, out: &mut dyn Write) -> io::Result<()> {
         write_values(out, &self.records[..rows], Record::encode)?;
-        match &self.obs {
-            ObsBuffer::F32(all) => write_values(out, &all[..rows * self.obs_len], le_bytes)?,
-            ObsBuffer::U8(all) => out.write_all(&all[..rows * self.obs_len])?,
-        }
+        self.obs.save(rows, out)?;
         let action_len = self.box_action_len.unwrap_or_default();
-        write_values(out, &self.box_actions[..rows * action_len], le_bytes)
+        write_values(out, &self.box_actions[..rows * action_len], le_bytes)?;
+        write_values(out, &self.contexts[..rows * self.context_len], le_bytes)
     }
 
     /// Reads the first `rows` rows, as written by [`Self::save`].
     pub(super) fn restore(&mut self, rows: usize, input: &mut dyn Read) -> io::Result<()> {
         read_values(input, &mut self.records[..rows], Record::decode)?;
-        let obs_len = self.obs_len;
-        match &mut self.obs {
-            ObsBuffer::F32(all) => {
-                read_values(input, &mut all[..rows * obs_len], f32::from_le_bytes)?;
-            }
-            ObsBuffer::U8(all) => input.read_exact(&mut all[..rows * obs_len])?,
-        }
+        self.obs.restore(rows, input)?;
         let action_len = self.box_action_len.unwrap_or_default();
-        read_values(input, &mut self.box_actions[..rows * action_len], f32::from_le_bytes)
+        read_values(input, &mut self.box_actions[..rows * action_len], f32::from_le_bytes)?;
+        let contexts = &mut self.contexts[..rows * self.context_len];
+        read_values(input, contexts, f32::from_le_bytes)
     }
 
     #[cfg(test)]
     pub(super) fn allocated_bytes(&self) -> usize {
-        let obs = match &self.obs {
-            ObsBuffer::F32(all) => all.capacity() * size_of::<f32>(),
-            ObsBuffer::U8(all) => all.capacity(),
-        };
-        obs + self.records.capacity() * size_of::<Record>()
-            + self.box_actions.capacity() * size_of::<f32>()
+        self.obs.allocated_bytes()
+            + self.records.capacity() * size_of::<Record>()
+            + (self.box_actions.capacity() + self.contexts.capacity()) * size_of::<f32>()
     }
 }
 
-fn le_bytes(value: &f32) -> [u8; 4] {
+pub(super) fn le_bytes(value: &f32) -> [u8; 4] {
     value.to_le_bytes()
 }
 
-fn filled<T: Clone>(len: usize, value: T) -> Result<Vec<T>, TryReserveError> {
+pub(super) fn filled<T: Clone>(len: usize, value: T) -> Result<Vec<T>, TryReserveError> {
     let mut values = Vec::new();
     values.try_reserve_exact(len)?;
     values.resize(len, value);
     Ok(values)
 }
 
-fn gather<T: Copy>(rows: &[T], len: usize, slots: &[u32]) -> Vec<T> {
-    let mut gathered = Vec::with_capacity(slots.len() * len);
+/// Appends the rows `slots` of `rows`, which have `len` values each.
+pub(super) fn gather<T: Copy>(rows: &[T], (len, slots): (usize, &[u32]), to: &mut Vec<T>) {
     for slot in slots {
-        gathered.extend_from_slice(&rows[*slot as usize * len..][..len]);
+        to.extend_from_slice(&rows[*slot as usize * len..][..len]);
     }
-    gathered
 }
 
 /// Values a piece, so that saving takes a few KiB of memory beside the array.

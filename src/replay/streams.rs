@@ -1,5 +1,7 @@
 //! Which transitions wait for their successor, stream by stream.
 
+use super::ReplayConfig;
+use crate::message::TransitionRow;
 use serde::{Deserialize, Serialize};
 use std::collections::{TryReserveError, VecDeque};
 
@@ -21,6 +23,8 @@ pub(super) struct Stream {
     position: u64,
     /// Span of the newest transition, 1 at the end of an episode; 0 after a break.
     last_span: u32,
+    /// Subspace of the running episode; none between episodes.
+    subspace: Option<u32>,
     /// Oldest first, so in the order of their targets; at most n of them.
     waiting: VecDeque<Waiting>,
 }
@@ -56,16 +60,28 @@ impl Stream {
         if arrived { self.waiting.pop_front() } else { None }
     }
 
+    /// Subspace of the running episode; none between episodes.
+    pub(super) fn subspace(&self) -> Option<u32> {
+        self.subspace
+    }
+
     /// Counts the observation of transition `id`, which waits for the observation `span` later.
-    pub(super) fn push_transition(&mut self, id: u64, span: u32) {
-        self.waiting.push_back(Waiting { id, target: self.position + u64::from(span) });
-        self.last_span = span;
+    pub(super) fn push_transition(&mut self, id: u64, row: &TransitionRow) {
+        self.waiting.push_back(Waiting { id, target: self.position + u64::from(row.span) });
+        self.last_span = row.span;
+        self.subspace = Some(row.subspace);
         self.position += 1;
+    }
+
+    /// The final observation has arrived; nothing waits anymore.
+    pub(super) fn end_trajectory(&mut self) {
+        self.subspace = None;
     }
 
     /// Takes out everything that waits, because the trajectory breaks off here.
     pub(super) fn break_off(&mut self) -> impl Iterator<Item = Waiting> {
         self.last_span = 0;
+        self.subspace = None;
         self.waiting.drain(..)
     }
 
@@ -76,12 +92,18 @@ impl Stream {
     /// Takes over the contents of `saved` and keeps the memory.
     pub(super) fn copy_from(&mut self, saved: &Self) {
         (self.position, self.last_span) = (saved.position, saved.last_span);
+        self.subspace = saved.subspace;
         self.waiting.clear();
         self.waiting.extend(saved.waiting.iter().copied());
     }
 
-    pub(super) fn check_valid(&self, n_step: usize) -> Result<(), String> {
+    pub(super) fn check_valid(&self, config: &ReplayConfig) -> Result<(), String> {
         let targets = || self.waiting.iter().map(|waiting| waiting.target);
+        let n_step = config.n_step;
+        let known = self.subspace.is_none_or(|subspace| (subspace as usize) < config.subspaces);
+        if !known || (self.subspace.is_none() && !self.waiting.is_empty()) {
+            return Err(format!("{:?} wait in subspace {:?}", self.waiting, self.subspace));
+        }
         if self.waiting.len() > n_step {
             return Err(format!("{} transitions wait, at most {n_step} can", self.waiting.len()));
         }

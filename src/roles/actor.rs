@@ -7,10 +7,12 @@ use super::{
 use crate::config::RewardClip;
 use crate::message::{PolicySnapshot, TransitionBlock};
 use crate::replay::{NStepAccumulator, NStepConfig, OneStep};
+use crate::subspaces::{Assigned, SubspacePlan};
 use anyhow::{Context as _, Error, Result, ensure};
 use contrail_agents::{ActionBatch, ObsBatch, Policy};
 use contrail_envs::{EnvError, Environment, Prng, SeedStream, Step};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What an actor is made of.
@@ -21,6 +23,8 @@ pub struct ActorParts {
     pub make_envs: MakeEnvs,
     /// Number of the stream of its first environment; the others follow.
     pub first_stream: u32,
+    /// Where their episodes take place.
+    pub plan: Arc<SubspacePlan>,
     /// What follows when one of them fails.
     pub faults: FaultPolicy,
     /// Its own copy of the policy.
@@ -38,14 +42,16 @@ pub struct ActorParts {
 }
 
 /// An episode that ended.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpisodeEnd {
     /// Undiscounted sum of the environment's rewards, before scaling and clipping.
     pub episode_return: f64,
     /// Decisions.
     pub length_env_steps: u64,
-    /// Subspace it was drawn from.
-    pub subspace: u32,
+    /// Which environment of which actor.
+    pub stream: u32,
+    /// Number of its subspace, and the context drawn from that.
+    pub assigned: Assigned,
 }
 
 /// What one vector step of an actor gave, beside its transitions.
@@ -74,6 +80,8 @@ struct Stream {
     number: u32,
     seeds: SeedStream,
     accumulator: NStepAccumulator,
+    /// Where the running episode takes place.
+    assigned: Assigned,
     episodes_begun: u64,
     episode_return: f64,
     length_env_steps: u64,
@@ -87,6 +95,10 @@ pub struct Actor {
     rng: Prng,
     exploration: Exploration,
     make_envs: MakeEnvs,
+    plan: Arc<SubspacePlan>,
+    /// Env steps of all actors before the next step, if they take turns: what the schedule reads
+    /// for an episode that begins now.
+    next_env_steps: u64,
     faults: FaultPolicy,
     envs: Vec<Box<dyn Environment>>,
     /// One for each environment.
@@ -104,6 +116,7 @@ pub struct Actor {
 #[derive(Serialize, Deserialize)]
 pub struct ActorState {
     rng: Prng,
+    next_env_steps: u64,
     obs: ObsBatch,
     streams: Vec<StreamState>,
     broken_off: Vec<u32>,
@@ -114,6 +127,7 @@ struct StreamState {
     /// Absent if environments of this kind cannot be saved.
     env: Option<Vec<u8>>,
     accumulator: NStepAccumulator,
+    assigned: Assigned,
     episodes_begun: u64,
     episode_return: f64,
     length_env_steps: u64,
@@ -132,6 +146,7 @@ impl Actor {
                 number,
                 seeds: seeds.stream("env").index(i),
                 accumulator: NStepAccumulator::new(&n_step, number)?,
+                assigned: Assigned::default(),
                 episodes_begun: 0,
                 episode_return: 0.0,
                 length_env_steps: 0,
@@ -147,6 +162,8 @@ impl Actor {
             rng: seeds.stream("policy").rng(),
             exploration: parts.exploration,
             make_envs,
+            plan: parts.plan,
+            next_env_steps: 0,
             faults: parts.faults,
             envs,
             streams,
@@ -179,6 +196,7 @@ impl Actor {
             self.policy.load(&snapshot.params);
             self.version = Some(snapshot.version);
         }
+        self.next_env_steps = env_steps + self.plan.streams();
         let begin = Instant::now();
         let actions = self
             .policy
@@ -262,7 +280,8 @@ impl Actor {
             reward: reward as f32,
             outcome: step.outcome,
             next_obs: row_ref(&self.next_obs, row, len),
-            subspace: 0,
+            subspace: stream.assigned.subspace,
+            context: &stream.assigned.context.values,
         };
         stream.accumulator.push(one, block);
         Ok(step)
@@ -326,11 +345,12 @@ impl Actor {
     fn begin_episode(&mut self, row: usize) -> Result<()> {
         let stream = &mut self.streams[row];
         let seed = stream.seeds.index(stream.episodes_begun).seed();
+        stream.assigned =
+            self.plan.assign(stream.number, stream.episodes_begun, self.next_env_steps);
         stream.episodes_begun += 1;
-        let env = &mut self.envs[row];
-        let context = env.spec().context.default_context();
+        let (env, context) = (&mut self.envs[row], &stream.assigned.context);
         let len = self.n_step.obs.len();
-        guarded(|| env.reset(seed, &context, row_mut(&mut self.next_obs, row, len)))
+        guarded(|| env.reset(seed, context, row_mut(&mut self.next_obs, row, len)))
             .and_then(|()| check_obs(row_ref(&self.next_obs, row, len)))
             .with_context(|| {
                 format!("actor {}, environment {row}, reset with seed {seed}", self.index)
@@ -358,6 +378,7 @@ impl Actor {
             Ok(StreamState {
                 env,
                 accumulator: stream.accumulator.clone(),
+                assigned: stream.assigned.clone(),
                 episodes_begun: stream.episodes_begun,
                 episode_return: stream.episode_return,
                 length_env_steps: stream.length_env_steps,
@@ -365,6 +386,7 @@ impl Actor {
         });
         Ok(ActorState {
             rng: self.rng.clone(),
+            next_env_steps: self.next_env_steps,
             obs: self.obs.clone(),
             streams: streams.collect::<Result<_>>()?,
             broken_off: self.broken_off.clone(),
@@ -384,11 +406,13 @@ impl Actor {
             self.index
         );
         (self.rng, self.broken_off) = (state.rng, state.broken_off);
+        self.next_env_steps = state.next_env_steps;
         self.next_obs = state.obs;
         let mut begun_anew = 0;
         for (row, saved) in state.streams.into_iter().enumerate() {
             let stream = &mut self.streams[row];
             stream.accumulator = saved.accumulator;
+            stream.assigned = saved.assigned;
             stream.episodes_begun = saved.episodes_begun;
             stream.episode_return = saved.episode_return;
             stream.length_env_steps = saved.length_env_steps;
@@ -411,7 +435,8 @@ impl Stream {
         EpisodeEnd {
             episode_return: std::mem::take(&mut self.episode_return),
             length_env_steps: std::mem::take(&mut self.length_env_steps),
-            subspace: 0,
+            stream: self.number,
+            assigned: self.assigned.clone(),
         }
     }
 }

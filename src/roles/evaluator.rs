@@ -6,7 +6,9 @@ use super::{
 };
 use anyhow::{Context as _, Error, Result};
 use contrail_agents::{ActMode, ObsBatch, Policy};
-use contrail_envs::{Action, Environment, ObsSpace, Prng, RgbFrame, SeedStream, Step};
+use contrail_envs::{
+    Action, Context, Environment, ObsSpace, Prng, RgbFrame, SeedStream, Step, Subspace,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -23,6 +25,8 @@ pub struct EvaluatorParts {
     pub faults: FaultPolicy,
     /// Its own copy of the policy.
     pub policy: Box<dyn Policy>,
+    /// Where episodes take place; at least one.
+    pub subspaces: Vec<Subspace>,
     /// Probability of a uniformly random action.
     pub epsilon: f64,
 }
@@ -33,14 +37,17 @@ pub struct Evaluator {
     faults: FaultPolicy,
     envs: Vec<Box<dyn Environment>>,
     policy: Box<dyn Policy>,
+    subspaces: Vec<Subspace>,
     epsilon: f64,
     space: ObsSpace,
     obs: ObsBatch, // [E, obs...]
 }
 
-/// Results of an evaluation, in the order of the episodes' seeds.
+/// Results of an evaluation: subspace by subspace, within each in the order of the episodes' seeds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
+    /// Number of each episode's subspace.
+    pub subspaces: Vec<u32>,
     /// Undiscounted sum of rewards of each episode.
     pub returns: Vec<f64>,
     /// Decisions of each episode.
@@ -50,6 +57,19 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    /// The part that was played in some subspaces, without the faults.
+    #[must_use]
+    pub fn part(&self, within: impl Fn(u32) -> bool) -> Self {
+        let mut part = Self::default();
+        let episodes = self.subspaces.iter().zip(&self.returns).zip(&self.lengths_env_steps);
+        for ((subspace, episode_return), length) in episodes.filter(|((s, _), _)| within(**s)) {
+            part.subspaces.push(*subspace);
+            part.returns.push(*episode_return);
+            part.lengths_env_steps.push(*length);
+        }
+        part
+    }
+
     /// Mean return; NaN without episodes.
     #[must_use]
     pub fn mean_return(&self) -> f64 {
@@ -85,17 +105,25 @@ impl Running {
     }
 }
 
+/// Where and with which seed an episode begins.
+struct Trial {
+    subspace: u32,
+    context: Context,
+    seed: u64,
+}
+
 /// The episodes of an evaluation: waiting, running (one slot an environment), done.
 struct Round {
+    trials: Vec<Trial>,
     waiting: VecDeque<usize>,
     running: Vec<Option<Running>>,
     results: Vec<(f64, u64)>,
 }
 
 impl Round {
-    fn new(episodes: usize, envs: usize) -> Self {
-        let (waiting, running) = ((0..episodes).collect(), vec![None; envs]);
-        Self { waiting, running, results: vec![(0.0, 0); episodes] }
+    fn new(trials: Vec<Trial>, envs: usize) -> Self {
+        let (waiting, results) = ((0..trials.len()).collect(), vec![(0.0, 0); trials.len()]);
+        Self { trials, waiting, running: vec![None; envs], results }
     }
 
     fn is_over(&self) -> bool {
@@ -116,16 +144,18 @@ impl Evaluator {
     /// # Errors
     /// If its environments cannot be made.
     pub fn new(parts: EvaluatorParts) -> Result<Self> {
-        let EvaluatorParts { make_envs, faults, policy, epsilon } = parts;
+        let EvaluatorParts { make_envs, faults, policy, subspaces, epsilon } = parts;
         let envs = make_envs()?;
         let space = envs[0].spec().obs.clone();
         let obs = obs_batch(&space, envs.len());
-        Ok(Self { make_envs, faults, envs, policy, epsilon, space, obs })
+        Ok(Self { make_envs, faults, envs, policy, subspaces, epsilon, space, obs })
     }
 
-    /// Plays `episodes` episodes with `params`. Episode `i` is the same whatever the number of
-    /// environments: its seed is number `i` of `seeds`, and all `episodes` are played to their
-    /// end (at most 100,000 env steps), so that short ones are not preferred.
+    /// Plays `episodes` episodes in each subspace with `params`. Episode `i` of a subspace is the
+    /// same whatever the number of environments: its seed is number `i` of `seeds`, in every
+    /// subspace, and all are played to their end (at most 100,000 env steps), so that short ones
+    /// are not preferred. Its context is drawn from the subspace; one with no more contexts than
+    /// `episodes` is gone through in order instead, again and again.
     ///
     /// # Errors
     /// If the policy fails, or an environment in a way that the fault policy does not survive.
@@ -137,26 +167,46 @@ impl Evaluator {
     ) -> Result<Evaluation> {
         self.policy.load(params);
         let mut rng = seeds.stream("policy").rng();
-        let mut round = Round::new(episodes, self.envs.len());
+        let mut round = Round::new(self.trials(episodes, seeds), self.envs.len());
         let mut faults = Vec::new();
         while !round.is_over() {
-            if let Err(error) = self.play_on(&mut round, seeds, &mut rng) {
+            if let Err(error) = self.play_on(&mut round, &mut rng) {
                 round.begin_again();
                 self.restart(error, &mut faults)?;
             }
         }
         let (returns, lengths_env_steps) = round.results.into_iter().unzip();
-        Ok(Evaluation { returns, lengths_env_steps, faults })
+        let subspaces = round.trials.into_iter().map(|trial| trial.subspace).collect();
+        Ok(Evaluation { subspaces, returns, lengths_env_steps, faults })
+    }
+
+    fn trials(&self, episodes: usize, seeds: SeedStream) -> Vec<Trial> {
+        let spec = &self.envs[0].spec().context;
+        let mut trials = Vec::with_capacity(episodes * self.subspaces.len());
+        for (number, subspace) in (0..).zip(&self.subspaces) {
+            let few = subspace.enumerate(spec).filter(|all| all.len() <= episodes);
+            let mut rng = seeds.stream("context").stream(&subspace.name).rng();
+            trials.extend((0..episodes).map(|episode| Trial {
+                subspace: number,
+                context: match &few {
+                    Some(all) => all[episode % all.len()].clone(),
+                    None => subspace.sample(spec, &mut rng),
+                },
+                seed: seeds.stream("episode").index(episode as u64).seed(),
+            }));
+        }
+        trials
     }
 
     /// Begins episodes where an environment is free, and steps those that are busy once.
-    fn play_on(&mut self, round: &mut Round, seeds: SeedStream, rng: &mut Prng) -> Result<()> {
+    fn play_on(&mut self, round: &mut Round, rng: &mut Prng) -> Result<()> {
         for row in 0..self.envs.len() {
             if round.running[row].is_none()
                 && let Some(episode) = round.waiting.pop_front()
             {
                 round.running[row] = Some(Running::new(episode));
-                self.begin(row, seeds.stream("episode").index(episode as u64).seed())?;
+                let trial = &round.trials[episode];
+                self.begin(row, trial.seed, &trial.context)?;
             }
         }
         let actions = self.policy.act(&self.obs, self.mode(), rng).context("evaluator")?;
@@ -197,8 +247,8 @@ impl Evaluator {
         }
     }
 
-    /// Plays one episode with `params` and shows a picture of every state, the first and the last
-    /// included. Returns the episode's return.
+    /// Plays the first episode of the first subspace with `params` and shows a picture of every
+    /// state, the first and the last included. Returns the episode's return.
     ///
     /// # Errors
     /// If the policy, the environment or `show` fails.
@@ -212,7 +262,9 @@ impl Evaluator {
         let mut rng = seeds.stream("policy").rng();
         let mut frame = RgbFrame::default();
         let mut episode_return = 0.0;
-        self.begin(0, seeds.stream("episode").index(0).seed())?;
+        if let Some(trial) = self.trials(1, seeds).first() {
+            self.begin(0, trial.seed, &trial.context)?;
+        }
         loop {
             self.envs[0].render(&mut frame)?;
             show(&frame)?;
@@ -235,10 +287,9 @@ impl Evaluator {
         }
     }
 
-    fn begin(&mut self, row: usize, seed: u64) -> Result<()> {
-        let context = self.envs[row].spec().context.default_context();
+    fn begin(&mut self, row: usize, seed: u64, context: &Context) -> Result<()> {
         let len = self.space.len();
-        guarded(|| self.envs[row].reset(seed, &context, row_mut(&mut self.obs, row, len)))
+        guarded(|| self.envs[row].reset(seed, context, row_mut(&mut self.obs, row, len)))
             .and_then(|()| check_obs(row_ref(&self.obs, row, len)))
             .with_context(|| format!("evaluator, environment {row}: reset with seed {seed}"))
     }

@@ -1,5 +1,6 @@
 //! From a config to roles.
 
+use super::by_subspace::Judged;
 use super::{LoadedPolicy, Roles, device, set_torch_threads};
 use crate::config::{Algorithm, Config, Device, EnvConfig, RunConfig, Sampling, TimeLimit};
 use crate::replay::{self, NStepConfig, RateLimiter, Replay};
@@ -7,6 +8,7 @@ use crate::roles::{
     Actor, ActorParts, Evaluator, EvaluatorParts, Exploration, FaultPolicy, Learner, MakeEnvs,
     OnFault, SnapshotCell,
 };
+use crate::subspaces::SubspacePlan;
 use anyhow::{Result, bail, ensure};
 use contrail_agents::sac::Bounds;
 use contrail_agents::{ActionSpec, Agent, ObsSpec, dqn::Dqn, sac::Sac};
@@ -15,7 +17,8 @@ use contrail_envs::wrappers::{
     self, ActionRepeat, FrameStack, NormalizeObs, ObsNormalizer, ObsStats,
 };
 use contrail_envs::{
-    ActionSpace, Dtype, EnvError, EnvOptions, Environment, ObsSpace, Registry, SeedStream,
+    ActionSpace, ContextSpec, Dtype, EnvError, EnvOptions, EnvSpec, Environment, ObsSpace,
+    Registry, SeedStream,
 };
 use std::sync::Arc;
 
@@ -29,6 +32,8 @@ pub struct Spaces {
     pub obs: ObsSpace,
     /// Actions.
     pub action: ActionSpace,
+    /// Context values of an episode.
+    pub context: ContextSpec,
 }
 
 impl Spaces {
@@ -40,9 +45,10 @@ impl Spaces {
         let bare = registry.make(&config.env.id, &env_options(&config.env))?;
         let normalizer = normalizer(config, bare.spec().obs.len());
         let env = wrapped(bare, &config.env, normalizer)?;
-        let (obs, action) = (env.spec().obs.clone(), env.spec().action.clone());
+        let EnvSpec { obs, action, context, .. } = env.spec().clone();
         config.check_against(&obs, &action)?;
-        Ok(Self { obs, action })
+        config.check_subspaces(&context)?;
+        Ok(Self { obs, action, context })
     }
 
     fn obs_spec(&self) -> ObsSpec {
@@ -137,13 +143,16 @@ pub(super) fn roles(
         gamma: config.algorithm.gamma(),
         obs: spaces.obs.clone(),
         action: spaces.action.clone(),
+        context_len: spaces.context.values.len(),
     };
+    let plan = Arc::new(SubspacePlan::new(config, &spaces.context)?);
     let actor = |index: usize| {
         let count = config.actors.envs_per_actor;
         Actor::new(ActorParts {
             index,
             make_envs: make_envs(env, registry, (normalizer.clone(), count)),
             first_stream: (index * count) as u32,
+            plan: Arc::clone(&plan),
             faults: faults.clone(),
             policy: learner.policy(),
             seeds: seeds.stream("actor").index(index as u64),
@@ -162,6 +171,7 @@ pub(super) fn roles(
     let snapshots = SnapshotCell::new(learner.snapshot());
     let sampler_rng = seeds.stream("replay").rng();
     Ok(Roles {
+        plan,
         actors,
         replay,
         limiter,
@@ -220,6 +230,11 @@ pub(super) fn lone_evaluator(
     Ok(evaluator)
 }
 
+/// Where a policy of `config` is measured.
+pub(super) fn judged(config: &Config) -> Judged {
+    Judged::new(config.sources(), config.targets())
+}
+
 /// An evaluator with its own environments, whose statistics are fixed by
 /// [`super::Run::refresh_evaluator`].
 pub(super) fn evaluator(
@@ -237,6 +252,7 @@ pub(super) fn evaluator(
         make_envs: make_envs(env, registry, (normalizer.clone(), count)),
         faults,
         policy: learner.policy(),
+        subspaces: judged(config).subspaces,
         epsilon: config.evaluation.epsilon,
     };
     Ok((Evaluator::new(parts)?, normalizer))
@@ -255,9 +271,13 @@ pub(super) fn replay_config(config: &Config, spaces: &Spaces) -> replay::ReplayC
         capacity_transitions: config.replay.capacity_transitions,
         obs: spaces.obs.clone(),
         action: spaces.action.clone(),
+        context_len: spaces.context.values.len(),
         streams: config.actors.total_envs(),
         n_step: config.algorithm.n_step(),
         sampling,
+        subspaces: config.sources().len(),
+        law: replay::SubspaceLaw::Uniform,
+        keep_every_subspace: false,
     }
 }
 

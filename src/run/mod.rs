@@ -5,15 +5,18 @@
 //! evaluating, saving and stopping are plain function calls on quiet data.
 
 mod build;
+mod by_subspace;
 mod device;
 mod memory;
 mod recorder;
 mod save;
 mod serial;
+mod subspace_curves;
 mod summary;
 mod threaded;
 
 pub use build::{Spaces, env_options};
+pub use by_subspace::{BySubspace, Judged, Side, SubspaceReturn};
 pub use memory::MemoryPlan;
 pub use recorder::FaultCounts;
 pub(crate) use save::{CONFIG_FILE, RUN_FILES};
@@ -25,6 +28,7 @@ use crate::log::Counters;
 use crate::message::PolicySnapshot;
 use crate::replay::{RateLimiter, Replay};
 use crate::roles::{Actor, Evaluation, Evaluator, Learner, SnapshotCell};
+use crate::subspaces::{self, LeakReport, SubspacePlan};
 use anyhow::Result;
 use contrail_envs::python::WorkerOutput;
 use contrail_envs::wrappers::ObsNormalizer;
@@ -53,6 +57,7 @@ pub struct TrainOptions<'a> {
 
 /// The workers and what they share. Between segments nobody else holds any of it.
 struct Roles {
+    plan: Arc<SubspacePlan>,
     actors: Vec<Actor>,
     replay: Replay,
     limiter: RateLimiter,
@@ -105,6 +110,20 @@ fn prepare(config: &Config, registry: &Registry) -> Result<(Spaces, MemoryPlan)>
     Ok((spaces, memory))
 }
 
+/// Compares initial states of the split's sources and targets; `None` without targets.
+///
+/// # Errors
+/// If the environment cannot be made or reset.
+pub fn leak_check(config: &Config, registry: &Registry) -> Result<Option<LeakReport>> {
+    let targets = config.targets();
+    if targets.is_empty() {
+        return Ok(None);
+    }
+    let mut env = registry.make(&config.env.id, &env_options(&config.env))?;
+    let seeds = SeedStream::root(config.run.seed);
+    Ok(Some(subspaces::leak_check(&mut *env, (&config.sources(), &targets), seeds)?))
+}
+
 /// Trains as `config` says, and returns what came of it.
 ///
 /// # Errors
@@ -112,7 +131,11 @@ fn prepare(config: &Config, registry: &Registry) -> Result<(Spaces, MemoryPlan)>
 /// before stays.
 pub fn train(config: &Config, registry: &Registry, options: &TrainOptions<'_>) -> Result<Summary> {
     let (spaces, _) = prepare(config, registry)?;
+    let leaks = if options.resume { None } else { leak_check(config, registry)? };
     let mut run = Run::open(config, (registry, &spaces), options)?;
+    if let Some(leaks) = leaks {
+        run.recorder.leak_check(&leaks, &spaces.context)?;
+    }
     while run.ledger.counters.env_steps < config.run.env_steps && !run.stopped() {
         if let Err(error) = run.segment() {
             // The first error matters more than one while reporting it.
@@ -141,7 +164,7 @@ pub fn evaluate(
 ) -> Result<EvaluationSummary> {
     let mut evaluator = build::lone_evaluator(config, registry, policy)?;
     let evaluation = evaluator.evaluate(&policy.params, episodes, seeds)?;
-    Ok(EvaluationSummary::new(policy.env_steps, &evaluation))
+    Ok(EvaluationSummary::new(policy.env_steps, &build::judged(config), &evaluation))
 }
 
 /// Plays one episode of a saved policy and shows a picture of every state. Returns the episode's
@@ -165,6 +188,7 @@ struct Run<'a> {
     config: &'a Config,
     options: &'a TrainOptions<'a>,
     seeds: SeedStream,
+    judged: Judged,
     roles: Roles,
     ledger: Ledger,
     /// Whether the policy at the last boundary still has to be evaluated.
@@ -193,7 +217,7 @@ impl<'a> Run<'a> {
         }
         let resume_at = options.resume.then_some(ledger.counters.env_steps);
         let mut recorder = Recorder::open(
-            config,
+            (config, Arc::clone(&roles.plan)),
             (options, output),
             resume_at,
             (ledger.counters, recorder_state),
@@ -214,6 +238,7 @@ impl<'a> Run<'a> {
             config,
             options,
             seeds,
+            judged: build::judged(config),
             roles,
             ledger,
             evaluation_due,
@@ -307,7 +332,8 @@ impl<'a> Run<'a> {
     /// Records an evaluation and keeps the policy if none was better.
     fn evaluated(&mut self, job: &EvaluationJob, evaluation: &Evaluation) -> Result<()> {
         self.recorder.evaluated(job.counters, evaluation)?;
-        let mean_return = evaluation.mean_return();
+        // Never on targets: a policy that was chosen for them would have met them.
+        let mean_return = self.judged.on_sources(evaluation).mean_return();
         if self.ledger.best.is_none_or(|best| mean_return >= best.mean_return) {
             self.ledger.best = Some(Best { env_steps: job.counters.env_steps, mean_return });
             let stats = self.roles.eval_normalizer.as_ref().map(|n| n.stats());
@@ -351,7 +377,8 @@ impl<'a> Run<'a> {
             if self.saved_at.is_some() || !self.store.has_result() {
                 self.recorder.final_evaluation(&evaluation)?;
             }
-            last = Some(EvaluationSummary::new(self.ledger.counters.env_steps, &evaluation));
+            let at = self.ledger.counters.env_steps;
+            last = Some(EvaluationSummary::new(at, &self.judged, &evaluation));
             if let Some(found) = self.ledger.best {
                 let loaded = self.store.load_best()?;
                 if let (Some(own), Some(stats)) = (&self.roles.eval_normalizer, loaded.stats) {
@@ -359,7 +386,7 @@ impl<'a> Run<'a> {
                 }
                 let evaluation = self.roles.evaluator.evaluate(&loaded.params, episodes, seeds)?;
                 self.recorder.survived(&evaluation.faults)?;
-                best = Some(EvaluationSummary::new(found.env_steps, &evaluation));
+                best = Some(EvaluationSummary::new(found.env_steps, &self.judged, &evaluation));
             }
         }
         let end = if interrupted { RunEnd::Interrupted } else { RunEnd::Finished };

@@ -1,16 +1,21 @@
 //! Turns what the roles report into rows of metrics.
 
 use super::TrainOptions;
+use super::by_subspace::{BySubspace, Judged};
+use super::subspace_curves::{SubspaceCurves, SubspaceState};
 use super::summary::{EvaluationSummary, RunEnd, Summary};
 use crate::config::Config;
 use crate::log::{self, Counters, HparamValue, MetricLog, Progress, code_block};
 use crate::replay::{RateLimiter, Replay};
 use crate::roles::{ActReport, EpisodeEnd, Evaluation, Exploration, Fault, LearnReport};
+use crate::subspaces::{LeakReport, SubspacePlan};
 use anyhow::Result;
+use contrail_envs::ContextSpec;
 use contrail_envs::python::{WorkerLine, WorkerOutput};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Episodes behind `rollout/ep_rew_mean`, as in Stable-Baselines3.
@@ -48,6 +53,8 @@ pub(super) struct RecorderState {
     lag: Lag,
     #[serde(default)]
     faults: FaultCounts,
+    #[serde(default)]
+    subspaces: SubspaceState,
 }
 
 /// What went wrong with environments since the run began, and was survived.
@@ -101,6 +108,8 @@ pub(super) struct Recorder {
     period_env_steps: u64,
     counters: Counters,
     state: RecorderState,
+    subspaces: SubspaceCurves,
+    judged: Judged,
     spent: Spent,
     row_began: (Instant, Counters),
     began: Instant,
@@ -110,7 +119,7 @@ pub(super) struct Recorder {
 impl Recorder {
     /// Opens the logs; `resumed` is where an earlier session stopped.
     pub(super) fn open(
-        config: &Config,
+        (config, plan): (&Config, Arc<SubspacePlan>),
         (options, output): (&TrainOptions<'_>, WorkerOutput),
         resume_at: Option<u64>,
         (counters, state): (Counters, Option<RecorderState>),
@@ -118,7 +127,7 @@ impl Recorder {
         let mut log = MetricLog::open(&options.run_dir, resume_at)?;
         let earlier_s = log.resumed().map_or(0.0, |r| r.time_s);
         if resume_at.is_none() {
-            log.text("config", &code_block(&config.to_toml()?));
+            log.text("config", counters, &code_block(&config.to_toml()?));
             log.hparams(&hparams(config)?, &["eval/mean_reward", "rollout/ep_rew_mean"]);
         }
         let fresh = RecorderState {
@@ -126,7 +135,11 @@ impl Recorder {
             wants_detail: true,
             ..RecorderState::default()
         };
+        let mut state = state.unwrap_or(fresh);
+        let subspaces = std::mem::take(&mut state.subspaces);
         Ok(Self {
+            subspaces: SubspaceCurves::new(plan, config.actors.total_envs(), subspaces),
+            judged: Judged::new(config.sources(), config.targets()),
             log,
             output,
             output_lines_left: MAX_OUTPUT_LINES,
@@ -134,7 +147,7 @@ impl Recorder {
             exploration: Exploration::new(&config.exploration),
             period_env_steps: config.log.period_env_steps,
             counters,
-            state: state.unwrap_or(fresh),
+            state,
             spent: Spent::default(),
             row_began: (Instant::now(), counters),
             began: Instant::now(),
@@ -147,7 +160,7 @@ impl Recorder {
     }
 
     pub(super) fn state(&self) -> RecorderState {
-        self.state.clone()
+        RecorderState { subspaces: self.subspaces.state(), ..self.state.clone() }
     }
 
     /// Whether the next update should report its metrics.
@@ -164,7 +177,8 @@ impl Recorder {
         self.spent.policy += report.policy_time;
         for episode in &report.episodes {
             self.state.episodes += 1;
-            self.state.window.push_back(*episode);
+            self.subspaces.ended(episode);
+            self.state.window.push_back(episode.clone());
             if self.state.window.len() > WINDOW_EPISODES {
                 self.state.window.pop_front();
             }
@@ -174,7 +188,39 @@ impl Recorder {
             progress.update(self.counters, mean);
         }
         self.state.faults.broken_episodes += report.broken_episodes;
+        self.shifted()?;
         self.survived(&report.faults)
+    }
+
+    /// Notes whether targets were met in the sources.
+    pub(super) fn leak_check(&mut self, report: &LeakReport, spec: &ContextSpec) -> Result<()> {
+        let fields = [
+            ("episodes_a_subspace", report.episodes.into()),
+            ("leaks", serde_json::to_value(&report.leaks)?),
+            ("states_compared", report.states_compared.into()),
+            ("shared_first_obs", report.shared_first_obs.into()),
+        ];
+        self.log.event("leak_check", self.counters, &fields)?;
+        report.warnings(spec).iter().for_each(|warning| self.warn(warning));
+        Ok(())
+    }
+
+    /// Notes shifts of the schedule: lines of `metrics.jsonl`, and texts of TensorBoard.
+    fn shifted(&mut self) -> Result<()> {
+        for shift in self.subspaces.shifts(self.counters.env_steps) {
+            let before = shift.before.as_deref();
+            let fields = [
+                ("phase", shift.phase.into()),
+                ("declared_env_steps", shift.from_env_steps.into()),
+                ("subspace", shift.subspace.as_str().into()),
+                ("before", before.into()),
+            ];
+            self.log.event("shift", self.counters, &fields)?;
+            let from = before.map_or_else(String::new, |before| format!(" (before: {before})"));
+            let text = format!("phase {}: **{}**{from}", shift.phase, shift.subspace);
+            self.log.text("schedule/shift", self.counters, &text);
+        }
+        Ok(())
     }
 
     /// Notes faults of environments at once: the run may not live to the next row.
@@ -240,7 +286,8 @@ impl Recorder {
         if self.counters.env_steps < self.state.next_row_env_steps {
             return Ok(false);
         }
-        let row = self.row(replay);
+        let mut row = self.row(replay);
+        row.extend(self.subspaces.row(self.counters.env_steps));
         self.log.scalars(self.counters, &row)?;
         for (name, values) in std::mem::take(&mut self.state.histograms) {
             self.log.histogram(&name, self.counters, &values)?;
@@ -315,17 +362,25 @@ impl Recorder {
     /// Records an evaluation of the policy at `counters`.
     pub(super) fn evaluated(&mut self, counters: Counters, evaluation: &Evaluation) -> Result<()> {
         self.survived(&evaluation.faults)?;
-        let row = [
-            ("eval/mean_reward", evaluation.mean_return()),
-            ("eval/std_reward", evaluation.std_return()),
-            ("eval/mean_ep_length", evaluation.mean_length()),
+        let by_subspace = BySubspace::new(&self.judged, evaluation);
+        let evaluation = self.judged.on_sources(evaluation);
+        let mut row = vec![
+            ("eval/mean_reward".to_owned(), evaluation.mean_return()),
+            ("eval/std_reward".to_owned(), evaluation.std_return()),
+            ("eval/mean_ep_length".to_owned(), evaluation.mean_length()),
         ];
+        row.extend(by_subspace.iter().flat_map(BySubspace::curves));
         Ok(self.log.scalars(counters, &row)?)
     }
 
     /// Records the evaluation of the last policy on fresh seeds.
     pub(super) fn final_evaluation(&mut self, evaluation: &Evaluation) -> Result<()> {
         self.survived(&evaluation.faults)?;
+        if let Some(by_subspace) = BySubspace::new(&self.judged, evaluation) {
+            let table = code_block(&by_subspace.table());
+            self.log.text("eval/final_by_subspace", self.counters, &table);
+        }
+        let evaluation = self.judged.on_sources(evaluation);
         let row = [
             ("eval/final_mean_reward", evaluation.mean_return()),
             ("eval/final_std_reward", evaluation.std_return()),
@@ -364,7 +419,10 @@ impl Recorder {
         };
         self.note_output()?;
         self.log.close(log_end)?;
+        let (js_between_envs_bits, js_over_time_bits) = self.subspaces.skew_bits();
         Ok(Summary {
+            js_between_envs_bits,
+            js_over_time_bits,
             faults: self.state.faults,
             env: config.env.id.clone(),
             algorithm: config.algorithm.name().as_str().to_owned(),

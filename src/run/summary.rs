@@ -1,5 +1,6 @@
 //! What a run came to: `result.json`.
 
+use super::by_subspace::{BySubspace, Judged};
 use super::recorder::FaultCounts;
 use crate::log::Counters;
 use crate::roles::Evaluation;
@@ -15,7 +16,7 @@ pub enum RunEnd {
     Interrupted,
 }
 
-/// An evaluation in figures.
+/// An evaluation in figures, over the episodes in subspaces that are learned in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationSummary {
     /// Env steps after which the policy was taken.
@@ -32,12 +33,17 @@ pub struct EvaluationSummary {
     pub max_return: f64,
     /// Mean length of an episode in env steps.
     pub mean_length_env_steps: f64,
+    /// The same subspace by subspace, targets included, if there is more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_subspace: Option<BySubspace>,
 }
 
 impl EvaluationSummary {
     /// The figures of `evaluation`, of a policy taken after `policy_env_steps`.
     #[must_use]
-    pub fn new(policy_env_steps: u64, evaluation: &Evaluation) -> Self {
+    pub fn new(policy_env_steps: u64, judged: &Judged, evaluation: &Evaluation) -> Self {
+        let by_subspace = BySubspace::new(judged, evaluation);
+        let evaluation = judged.on_sources(evaluation);
         let returns = evaluation.returns.iter().copied();
         Self {
             policy_env_steps,
@@ -47,6 +53,7 @@ impl EvaluationSummary {
             min_return: returns.clone().fold(f64::INFINITY, f64::min),
             max_return: returns.fold(f64::NEG_INFINITY, f64::max),
             mean_length_env_steps: evaluation.mean_length(),
+            by_subspace,
         }
     }
 }
@@ -71,6 +78,13 @@ pub struct Summary {
     /// What went wrong with environments and was survived.
     #[serde(default)]
     pub faults: FaultCounts,
+    /// How uneven the environments' shares of the subspaces were: generalised Jensen-Shannon
+    /// divergence in bits.
+    #[serde(default)]
+    pub js_between_envs_bits: Option<f64>,
+    /// How much the shares changed from one period of the log to the next, likewise.
+    #[serde(default)]
+    pub js_over_time_bits: Option<f64>,
     /// The last policy on fresh seeds.
     pub last: Option<EvaluationSummary>,
     /// The best policy of the periodic evaluations, on the same fresh seeds.

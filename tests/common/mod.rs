@@ -314,3 +314,30 @@ impl Environment for Meddled {
         self.env.render(frame)
     }
 }
+
+/// Brings a finished run back to what a kill right before its end would have left: the logs and
+/// the best policy of all of it, the checkpoints up to `env_steps`.
+pub(crate) fn forget_after(run_dir: &Path, env_steps: u64) {
+    std::fs::remove_file(run_dir.join("result.json")).unwrap();
+    assert!(env_steps == 0 || checkpoints(run_dir).contains(&env_steps));
+    for late in checkpoints(run_dir).into_iter().filter(|at| *at > env_steps) {
+        std::fs::remove_dir_all(run_dir.join("checkpoints").join(late.to_string())).unwrap();
+    }
+}
+
+/// The same curves and the same checkpoint at the end.
+pub(crate) fn assert_same(a: &Path, b: &Path, env_steps: u64, what: &str) {
+    let (records, others) = (timeless_records(a), timeless_records(b));
+    for (record, other) in records.iter().zip(&others) {
+        assert_eq!(record, other, "{what}");
+    }
+    assert_eq!(records.len(), others.len(), "{what}");
+    let (files, other_files) = (checkpoint(a, env_steps), checkpoint(b, env_steps));
+    assert!(files.keys().eq(other_files.keys()), "{what}");
+    for (name, bytes) in &files {
+        if ["actors.bin", "manifest.json"].contains(&name.as_str()) && what.contains("gym:") {
+            continue; // pickles of equal Python objects differ in their bytes, and so in their checksums
+        }
+        assert!(*bytes == other_files[name], "{what}: {name} differs");
+    }
+}

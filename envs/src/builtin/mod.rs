@@ -1,8 +1,10 @@
-//! The built-in environments: classic control, the jumping task, `MinAtar` games and the probes.
+//! The built-in environments: classic control, the jumping task, `MinAtar` games, MiniGrid and the
+//! probes.
 
 pub mod classic;
 pub mod jumping;
 pub mod minatar;
+pub mod minigrid;
 pub mod probe;
 
 use crate::Registry;
@@ -12,5 +14,6 @@ pub(crate) fn register(registry: &mut Registry) {
     classic::register(registry);
     jumping::register(registry);
     minatar::register(registry);
+    minigrid::register(registry);
     probe::register(registry);
 }

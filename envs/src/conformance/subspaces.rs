@@ -32,7 +32,7 @@ struct Played<'a> {
 pub(super) fn differ(c: &mut Checker<'_>) -> Option<()> {
     c.wants(Rule::SubspacesDiffer)?;
     let declared = &c.options.subspaces;
-    let default = Subspace { name: "default context".into(), values: Default::default() };
+    let default = Subspace { name: "default context".into(), ..Subspace::default() };
     let compared: Vec<&Subspace> = match &declared[..] {
         [] => return None,
         [only] => vec![&default, only],

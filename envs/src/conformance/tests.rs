@@ -78,7 +78,7 @@ fn action_space(fault: Fault) -> ActionSpace {
 /// A subspace that fixes the wind.
 fn blowing(name: &str, wind: f64) -> Subspace {
     let values = BTreeMap::from([("wind".to_owned(), Distribution::Fixed(wind))]);
-    Subspace { name: name.into(), values }
+    Subspace { name: name.into(), values, ..Subspace::default() }
 }
 
 /// Everything that can be asked.

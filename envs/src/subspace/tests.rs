@@ -1,5 +1,6 @@
 //! Subspaces against numbers that can be checked by hand.
 
+use super::distribution::between;
 use super::*;
 use rand::SeedableRng;
 
@@ -11,7 +12,8 @@ fn spec() -> ContextSpec {
 }
 
 fn subspace(name: &str, distribution: Distribution) -> Subspace {
-    Subspace { name: "moon".into(), values: BTreeMap::from([(name.to_owned(), distribution)]) }
+    let values = BTreeMap::from([(name.to_owned(), distribution)]);
+    Subspace { name: "moon".into(), values, ..Subspace::default() }
 }
 
 /// `count` draws of gravity.
@@ -194,3 +196,5 @@ fn samples_keep_to_the_bounds() {
         }
     }
 }
+
+mod joint;

@@ -30,7 +30,7 @@ fn unknown_keys_are_refused_with_the_nearest() {
         "test.toml: unknown key \"learner.learning_rat\"; did you mean \"dqn.learning_rate\"?"
     );
     let sections = "the sections are actors, algorithm, checkpoint, dqn, env, evaluation, exploration, learner, \
-                    log, network, replay, run, sac, subspaces";
+                    log, network, replay, run, sac, schedule, split, subspaces";
     assert_eq!(refusal(parse("[zzz]\n")), format!("test.toml: unknown key \"zzz\"; {sections}"));
     assert!(refusal(set(&["learner=3"])).contains("\"learner\" is a section, not a value"));
     assert!(refusal(parse("[run.seed]\nx = 1\n")).contains("did you mean \"run.seed\"?"));

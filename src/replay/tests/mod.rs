@@ -5,8 +5,9 @@ mod priorities;
 mod random;
 mod resume;
 mod ring;
+mod strata;
 
-use super::{Replay, ReplayConfig, Sampling};
+use super::{Replay, ReplayConfig, Sampling, SubspaceLaw};
 use crate::message::{TransitionBlock, TransitionRow};
 use contrail_agents::{ActionBatch, ObsBatch};
 use contrail_envs::{ActionSpace, ObsBuffer, ObsSpace};
@@ -17,9 +18,13 @@ fn small_config(capacity_transitions: usize, streams: usize, n_step: usize) -> R
         capacity_transitions,
         obs: ObsSpace::u8(&[1], 255),
         action: ActionSpace::Discrete(256),
+        context_len: 0,
         streams,
         n_step,
         sampling: Sampling::Uniform,
+        subspaces: 100,
+        law: SubspaceLaw::Uniform,
+        keep_every_subspace: false,
     }
 }
 
@@ -53,12 +58,13 @@ fn block(rows: &[(TransitionRow, u8)], final_obs: &[u8]) -> TransitionBlock {
         rows: rows.iter().map(|(row, _)| *row).collect(),
         obs: ObsBuffer::U8(rows.iter().map(|(_, obs)| *obs).collect()),
         actions: ActionBatch::Discrete(rows.iter().map(|(_, obs)| i64::from(*obs)).collect()),
+        contexts: Vec::new(),
         final_obs: ObsBuffer::U8(final_obs.to_vec()),
     }
 }
 
 /// Every sampleable transition of a `small_config` replay, as (obs, next_obs), oldest first.
-fn pairs(replay: &Replay) -> Vec<(u8, u8)> {
+fn pairs(replay: &mut Replay) -> Vec<(u8, u8)> {
     let mut rng = contrail_envs::SeedStream::root(0).rng();
     if replay.is_empty() {
         return Vec::new();

@@ -15,11 +15,12 @@ fn config(n_step: usize) -> NStepConfig {
         gamma: 0.5,
         obs: ObsSpace::f32(&[1], -1e9, 1e9),
         action: ActionSpace::Box { low: vec![-1e9], high: vec![1e9] },
+        context_len: 2,
     }
 }
 
 /// Rewards of one episode, how it ended, and the number of its first observation, which is also
-/// its subspace.
+/// its subspace and its first context value; the second is 0.1.
 type Episode<'a> = (&'a [f32], Outcome, u8);
 
 /// (obs, return, discount, span) of one row.
@@ -41,6 +42,7 @@ fn run(accumulator: &mut NStepAccumulator, episodes: &[Episode<'_>]) -> Vec<Tran
                     outcome: if last { *outcome } else { Continue },
                     next_obs: ObsRef::F32(&[obs + 1.0]),
                     subspace: u32::from(*first),
+                    context: &[f64::from(*first), 0.1],
                 },
                 &mut block,
             );
@@ -73,6 +75,7 @@ fn expected(subspace: u8, rows: &[Row], final_obs: Option<f32>) -> TransitionBlo
             .collect(),
         obs: ObsBuffer::F32(rows.iter().map(|row| f32::from(row.0)).collect()),
         actions: ActionBatch::Box(rows.iter().map(|row| -f32::from(row.0)).collect()),
+        contexts: rows.iter().flat_map(|_| [f32::from(subspace), 0.1]).collect(),
         final_obs: ObsBuffer::F32(final_obs.into_iter().collect()),
     }
 }
@@ -178,7 +181,7 @@ fn resumes_in_the_middle_of_an_episode() {
     let mut whole = NStepAccumulator::new(&config(3), STREAM).unwrap();
     let mut saved = whole.clone();
     let episodes: [Episode<'_>; 2] =
-        [(&[1.0, 2.0, 4.0, 8.0], Continue, 20), (&[16.0, 32.0], Terminated, 24)];
+        [(&[1.0, 2.0, 4.0, 8.0], Continue, 20), (&[16.0, 32.0], Terminated, 20)];
     let uninterrupted = run(&mut whole, &episodes);
     run(&mut saved, &episodes[..1]);
     let json = serde_json::to_string(&saved).unwrap();
@@ -204,7 +207,8 @@ fn a_block_is_filled_again_without_growing() {
             let outcome = if k % 4 == 3 { Truncated } else { Continue };
             let (obs, action, next_obs) =
                 (ObsRef::F32(&[0.0]), Action::Box(&[0.0]), ObsRef::F32(&[1.0]));
-            let step = OneStep { obs, action, reward: 1.0, outcome, next_obs, subspace: 0 };
+            let (subspace, context) = (0, &[0.0; 2][..]);
+            let step = OneStep { obs, action, reward: 1.0, outcome, next_obs, subspace, context };
             accumulator.push(step, &mut block);
         }
         assert_eq!(block.rows.len(), if k % 4 == 3 { 8 } else { 0 });
@@ -223,17 +227,30 @@ fn refuses_a_bad_config() {
     assert_eq!(refusal(1, f64::NAN), "replay: gamma is NaN, allowed: 0 to 1");
 }
 
-#[test]
-#[should_panic(expected = "dtype of next_obs")]
-fn another_dtype_is_a_bug() {
-    let mut accumulator = NStepAccumulator::new(&config(1), 0).unwrap();
+fn push_one(accumulator: &mut NStepAccumulator, next_obs: ObsRef<'_>, context: &[f64]) {
     let step = OneStep {
         obs: ObsRef::F32(&[0.0]),
         action: Action::Box(&[0.0]),
         reward: 0.0,
         outcome: Continue,
-        next_obs: ObsRef::U8(&[0]),
+        next_obs,
         subspace: 0,
+        context,
     };
-    accumulator.push(step, &mut config(1).new_block(1));
+    accumulator.push(step, &mut config(2).new_block(1));
+}
+
+#[test]
+#[should_panic(expected = "dtype of next_obs")]
+fn another_dtype_is_a_bug() {
+    let mut accumulator = NStepAccumulator::new(&config(2), 0).unwrap();
+    push_one(&mut accumulator, ObsRef::U8(&[0]), &[0.0; 2]);
+}
+
+#[test]
+#[should_panic(expected = "context value 0.5 became 0.25 in the middle of an episode")]
+fn another_context_in_an_episode_is_a_bug() {
+    let mut accumulator = NStepAccumulator::new(&config(2), 0).unwrap();
+    push_one(&mut accumulator, ObsRef::F32(&[0.0]), &[0.0, 0.5]);
+    push_one(&mut accumulator, ObsRef::F32(&[0.0]), &[0.0, 0.25]);
 }

@@ -17,14 +17,14 @@ fn four(priority_exponent: f64) -> Replay {
 }
 
 fn priority(replay: &Replay, slot: usize) -> f64 {
-    replay.priorities.as_ref().unwrap().tree.get(slot)
+    replay.rings[0].priorities.as_ref().unwrap().tree.get(slot)
 }
 
 #[test]
 fn drawn_in_proportion() {
     // The total is 10, so 10 segments have length 1 and each lies within one transition's share:
     // the counts are exact whatever the random numbers.
-    let replay = four(1.0);
+    let mut replay = four(1.0);
     for seed in 0..20 {
         let mut rng = SeedStream::root(seed).rng();
         let batch = replay.sample(10, 1.0, &mut rng).unwrap();
@@ -39,7 +39,7 @@ fn drawn_in_proportion() {
 #[test]
 fn exponents_by_hand() {
     // priority_exponent 1/2: p is 1, √2, √3, 2. importance_exponent 0: all weights are 1.
-    let replay = four(0.5);
+    let mut replay = four(0.5);
     for (slot, p) in [(0, 1.0), (2, 2.0_f64.sqrt()), (4, 3.0_f64.sqrt()), (6, 2.0)] {
         assert!((priority(&replay, slot) - p).abs() < 1e-12, "slot {slot}");
     }

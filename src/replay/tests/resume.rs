@@ -73,10 +73,10 @@ fn only_written_slots_are_saved() {
     let mut replay = replay(&config(PRIORITIZED, 10_000));
     let empty = saved(&replay).len();
     replay.insert(&block(&[row(0, 0, 1), row(0, 1, 1)], &[])).unwrap();
-    // Two slots of 1 byte of observation, 20 of scalars and 8 of priority; the header has
+    // Two slots of 1 byte of observation, 29 of scalars and 8 of priority; the header has
     // numbers of variable length.
     let grown = saved(&replay).len() - empty;
-    assert!((2 * 29..2 * 29 + 16).contains(&grown), "{grown}");
+    assert!((2 * 38..2 * 38 + 16).contains(&grown), "{grown}");
 }
 
 #[test]
@@ -88,6 +88,10 @@ fn another_config_is_refused_by_name() {
         (
             ReplayConfig { streams: 1, ..uniform.clone() },
             "its number of streams is 2, this replay's is 1",
+        ),
+        (
+            ReplayConfig { context_len: 2, ..uniform.clone() },
+            "its number of context values is 0, this replay's is 2",
         ),
         (
             ReplayConfig { action: ActionSpace::Discrete(3), ..uniform.clone() },

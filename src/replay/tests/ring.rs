@@ -9,16 +9,16 @@ fn one_stream_by_hand() {
     let mut replay = replay(&small_config(6, 1, 1));
     // slots: 0 1 _ _ _ _
     replay.insert(&block(&[row(0, 0, 1), row(0, 1, 1)], &[])).unwrap();
-    assert_eq!(pairs(&replay), [(0, 1)]); // 1 waits for its successor
+    assert_eq!(pairs(&mut replay), [(0, 1)]); // 1 waits for its successor
     // slots: 0 1 2 3f _ _, where f marks a final observation
     replay.insert(&block(&[end(0, 2)], &[3])).unwrap();
-    assert_eq!(pairs(&replay), [(0, 1), (1, 2), (2, 3)]);
+    assert_eq!(pairs(&mut replay), [(0, 1), (1, 2), (2, 3)]);
     // slots: 12f 1 2 3f 10 11: transition 0 is overwritten
     replay.insert(&block(&[row(0, 10, 1), end(0, 11)], &[12])).unwrap();
-    assert_eq!(pairs(&replay), [(1, 2), (2, 3), (10, 11), (11, 12)]);
+    assert_eq!(pairs(&mut replay), [(1, 2), (2, 3), (10, 11), (11, 12)]);
     // slots: 12f 20 21 3f 10 11
     replay.insert(&block(&[row(0, 20, 1), row(0, 21, 1)], &[])).unwrap();
-    assert_eq!(pairs(&replay), [(10, 11), (11, 12), (20, 21)]);
+    assert_eq!(pairs(&mut replay), [(10, 11), (11, 12), (20, 21)]);
     assert_eq!((replay.len(), replay.capacity(), replay.inserted()), (3, 6, 7));
     assert_eq!(replay.dropped_waiting(), 0);
     replay.check_valid().unwrap();
@@ -29,11 +29,11 @@ fn windows_of_three_by_hand() {
     // One episode of 5 env steps, all windows end at the next-but-two observation or the last.
     let mut replay = replay(&small_config(20, 1, 3));
     replay.insert(&block(&[row(0, 0, 3), row(0, 1, 3), row(0, 2, 3)], &[])).unwrap();
-    assert_eq!(pairs(&replay), []);
+    assert_eq!(pairs(&mut replay), []);
     replay.insert(&block(&[row(0, 3, 2)], &[])).unwrap();
-    assert_eq!(pairs(&replay), [(0, 3)]);
+    assert_eq!(pairs(&mut replay), [(0, 3)]);
     replay.insert(&block(&[end(0, 4)], &[5])).unwrap();
-    assert_eq!(pairs(&replay), [(0, 3), (1, 4), (2, 5), (3, 5), (4, 5)]);
+    assert_eq!(pairs(&mut replay), [(0, 3), (1, 4), (2, 5), (3, 5), (4, 5)]);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn streams_are_linked_apart() {
     let mut replay = replay(&small_config(20, 3, 1));
     let rows = [row(2, 100, 1), row(0, 0, 1), end(2, 101), row(0, 1, 1), end(1, 50), row(0, 2, 1)];
     replay.insert(&block(&rows, &[102, 51])).unwrap();
-    assert_eq!(pairs(&replay), [(100, 101), (0, 1), (101, 102), (1, 2), (50, 51)]);
+    assert_eq!(pairs(&mut replay), [(100, 101), (0, 1), (101, 102), (1, 2), (50, 51)]);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_slow_stream_loses_what_is_overwritten_while_it_waits() {
     replay.check_valid().unwrap();
     // The successor of 200 arrives too late, in the slot of 0; from there the stream goes on.
     replay.insert(&block(&[row(1, 201, 1), row(1, 202, 1)], &[])).unwrap();
-    assert_eq!(pairs(&replay), [(2, 3), (3, 4), (4, 5), (201, 202)]);
+    assert_eq!(pairs(&mut replay), [(2, 3), (3, 4), (4, 5), (201, 202)]);
     assert_eq!(replay.dropped_waiting(), 1);
 }
 
@@ -70,7 +70,7 @@ fn a_successor_may_take_the_very_slot_of_its_transition() {
     }
     replay.insert(&block(&[row(1, 201, 1)], &[])).unwrap();
     assert_eq!(replay.dropped_waiting(), 1);
-    assert_eq!(pairs(&replay), [(0, 1), (1, 2), (2, 3), (3, 4)]);
+    assert_eq!(pairs(&mut replay), [(0, 1), (1, 2), (2, 3), (3, 4)]);
     replay.check_valid().unwrap();
 }
 
@@ -82,7 +82,7 @@ fn broken_off_trajectories_are_not_linked_to_what_follows() {
     replay.insert(&TransitionBlock { broken_off: vec![0], ..next }).unwrap();
     assert_eq!(replay.dropped_waiting(), 2); // 1 and 2; stream 1 goes on
     replay.check_valid().unwrap();
-    assert_eq!(pairs(&replay), [(0, 2), (50, 60), (10, 12), (11, 12), (51, 60), (60, 61)]);
+    assert_eq!(pairs(&mut replay), [(0, 2), (50, 60), (10, 12), (11, 12), (51, 60), (60, 61)]);
 }
 
 #[test]
@@ -90,6 +90,7 @@ fn every_field_comes_out_with_its_transition() {
     let config = ReplayConfig {
         obs: ObsSpace::f32(&[2], -1e9, 1e9),
         action: ActionSpace::Box { low: vec![-1e9; 3], high: vec![1e9; 3] },
+        context_len: 2,
         ..small_config(12, 2, 1)
     };
     let mut replay = replay(&config);
@@ -100,6 +101,7 @@ fn every_field_comes_out_with_its_transition() {
         rows,
         obs: ObsBuffer::F32(vec![1.0, 1.5, 2.0, 2.5, 3.0, 3.5]),
         actions: ActionBatch::Box(vec![1.0, 1.1, 1.2, 2.0, 2.1, 2.2, 3.0, 3.1, 3.2]),
+        contexts: vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
         final_obs: ObsBuffer::F32(vec![20.0, 20.5, 30.0, 30.5]),
     };
     replay.insert(&block).unwrap();
@@ -112,11 +114,11 @@ fn every_field_comes_out_with_its_transition() {
     let ActionBatch::Box(actions) = &minibatch.actions else { panic!("box actions") };
     let mut seen = [0; 3];
     for b in 0..60 {
-        // id, obs, action, return, discount, next_obs, subspace
+        // id, obs, action, return, discount, next_obs, subspace, context
         let expected = match batch.ids[b] {
-            0 => ([1.0, 1.5], [1.0, 1.1, 1.2], 1.0, 0.5, [3.0, 3.5], 10),
-            1 => ([2.0, 2.5], [2.0, 2.1, 2.2], 2.0, 0.0, [20.0, 20.5], 77),
-            3 => ([3.0, 3.5], [3.0, 3.1, 3.2], 3.0, 0.5, [30.0, 30.5], 10),
+            0 => ([1.0, 1.5], [1.0, 1.1, 1.2], 1.0, 0.5, [3.0, 3.5], 10, [0.1, 0.2]),
+            1 => ([2.0, 2.5], [2.0, 2.1, 2.2], 2.0, 0.0, [20.0, 20.5], 77, [0.3, 0.4]),
+            3 => ([3.0, 3.5], [3.0, 3.1, 3.2], 3.0, 0.5, [30.0, 30.5], 10, [0.5, 0.6]),
             id => panic!("id {id} has no transition"),
         };
         seen[[0, 1, 3].iter().position(|id| *id == batch.ids[b]).unwrap()] += 1;
@@ -124,6 +126,7 @@ fn every_field_comes_out_with_its_transition() {
         assert_eq!(actions[3 * b..3 * b + 3], expected.1);
         assert_eq!((minibatch.n_step_return[b], minibatch.discount[b]), (expected.2, expected.3));
         assert_eq!(next[2 * b..2 * b + 2], expected.4);
+        assert_eq!(batch.contexts[2 * b..2 * b + 2], expected.6);
         assert_eq!((batch.subspaces[b], minibatch.weights[b]), (expected.5, 1.0));
     }
     assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
@@ -178,6 +181,7 @@ fn blocks_of_another_shape_are_refused_with_a_sentence() {
     let one = || block(&[row(0, 1, 1)], &[]);
     let floats = TransitionBlock { obs: ObsBuffer::F32(vec![1.0]), ..one() };
     let boxed = TransitionBlock { actions: ActionBatch::Box(vec![1.0]), ..one() };
+    let with_context = TransitionBlock { contexts: vec![1.0], ..one() };
     let no_action = TransitionBlock { actions: ActionBatch::Discrete(vec![]), ..one() };
     refused(&[
         (
@@ -188,10 +192,39 @@ fn blocks_of_another_shape_are_refused_with_a_sentence() {
             block(&[row(0, 1, 1)], &[9]),
             "final_obs is U8 with 1 elements, expected 0 observations of U8[1]",
         ),
+        (with_context, "contexts has 1 values, expected 0: 1 rows of 0"),
         (floats, "obs is F32 with 1 elements, expected 1 observations of U8[1]"),
         (boxed, "1 action floats for 1 rows of Discrete(256): 0 to 255"),
         (no_action, "0 action indices for 1 rows of Discrete(256): 0 to 255"),
     ]);
+}
+
+#[test]
+fn observations_out_of_bounds_are_refused_and_not_cut() {
+    let config = ReplayConfig { obs: ObsSpace::u8(&[1], 10), ..small_config(20, 2, 3) };
+    let cases = [
+        (block(&[row(0, 1, 1), row(0, 11, 1)], &[]), "obs: element 0 of observation 1 is 11"),
+        (block(&[end(0, 1)], &[16]), "final_obs: element 0 of observation 0 is 16"),
+    ];
+    for (block, sentence) in cases {
+        let mut replay = replay(&config);
+        let error = replay.insert(&block).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("replay: cannot insert: {sentence}, allowed 0 to 10")
+        );
+        assert_eq!(replay.inserted(), 0);
+    }
+}
+
+#[test]
+fn packed_observations_come_out_as_bytes() {
+    for high in [1, 3, 15, 16] {
+        let obs = ObsSpace::u8(&[1], high);
+        let mut replay = replay(&ReplayConfig { obs, ..small_config(20, 1, 1) });
+        replay.insert(&block(&[row(0, 1, 1), end(0, 0)], &[high])).unwrap();
+        assert_eq!(pairs(&mut replay), [(1, 0), (0, high)]);
+    }
 }
 
 fn refused(cases: &[(TransitionBlock, &str)]) {
@@ -220,27 +253,31 @@ fn an_empty_replay_cannot_be_sampled() {
 fn memory_is_what_is_allocated() {
     let prioritized = Sampling::Prioritized { priority_exponent: 0.6, priority_epsilon: 1e-6 };
     let small = small_config(100, 3, 5);
+    let planes = ReplayConfig { obs: ObsSpace::u8(&[4, 10, 10], 1), ..small.clone() };
     let boxed = ReplayConfig {
         obs: ObsSpace::f32(&[4, 10, 10], 0.0, 1.0),
         action: ActionSpace::Box { low: vec![0.0; 6], high: vec![1.0; 6] },
+        context_len: 5,
         sampling: prioritized,
         ..small_config(129, 7, 2)
     };
-    // 24 bytes of scalars a slot, and a stream's own bytes plus 16 a waiting transition.
+    // 32 bytes of scalars a slot, a bit an element of binary planes, and a stream's own bytes plus 16 a waiting transition.
     let stream = size_of::<crate::replay::streams::Stream>() as u64;
+    let counts = 100 * size_of::<crate::replay::stats::Counts>() as u64;
     let cases = [
-        (small, 100 * (1 + 24) + 3 * (stream + 5 * 16)),
+        (small, 100 * (1 + 32) + 3 * (stream + 5 * 16) + counts),
+        (planes, 100 * (50 + 32) + 3 * (stream + 5 * 16) + counts),
         // The tree has 2 * 256 nodes of 8 bytes.
-        (boxed, 129 * (1600 + 24 + 24) + 2 * 256 * 8 + 7 * (stream + 2 * 16)),
+        (boxed, 129 * (1600 + 24 + 32 + 20) + 2 * 256 * 8 + 7 * (stream + 2 * 16) + counts),
     ];
     for (config, bytes) in cases {
         assert_eq!(config.memory_bytes(), bytes);
         let replay = replay(&config);
-        let tree = replay.priorities.as_ref().map_or(0, |p| p.tree.allocated_bytes());
+        let tree = replay.rings[0].priorities.as_ref().map_or(0, |p| p.tree.allocated_bytes());
         let waiting: usize = replay.streams.iter().map(|s| s.allocated_bytes()).sum();
         let streams = replay.streams.capacity() as u64 * stream;
-        let allocated = replay.slots.allocated_bytes() + tree + waiting;
-        assert_eq!(allocated as u64 + streams, bytes);
+        let allocated = replay.rings[0].slots.allocated_bytes() + tree + waiting;
+        assert_eq!(allocated as u64 + streams + counts, bytes);
     }
 }
 
@@ -266,9 +303,13 @@ fn bad_configs_are_refused_with_a_sentence() {
         (small_config(20, 0, 1), "streams is 0, allowed: at least 1"),
         (small_config(20, 1, 0), "n_step is 0, allowed: at least 1"),
         (
+            ReplayConfig { subspaces: 0, ..small_config(20, 1, 1) },
+            "subspaces is 0, allowed: at least 1",
+        ),
+        (
             small_config(13, 2, 3),
             "capacity_transitions is 13, allowed: 14 (twice streams * n_step + 1, for 2 streams \
-             and n_step 3) to 4294967295",
+             and n_step 3) to 4294967294",
         ),
         (no_obs, "observation is U8[0], allowed: at least one element"),
         (prioritized(1.5, 1e-6), "priority_exponent is 1.5, allowed: 0 to 1"),

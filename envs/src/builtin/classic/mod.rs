@@ -22,7 +22,7 @@ use crate::{
     Action, Context, EnvError, EnvSpec, Environment, ObsMut, Outcome, Prng, Registry, RgbFrame,
     Step, state,
 };
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Adds the five environments under their Gymnasium ids.
@@ -201,6 +201,11 @@ fn terminated_if(rule: bool) -> Outcome {
     if rule { Outcome::Terminated } else { Outcome::Continue }
 }
 
+/// One of a range, which may be a single point; that takes no random number.
+fn uniform((low, high): (f64, f64), rng: &mut Prng) -> f64 {
+    if low < high { rng.random_range(low..high) } else { low }
+}
+
 /// Background of every drawing.
 const WHITE: [u8; 3] = [255, 255, 255];
 /// Outlines and lines of every drawing.
@@ -266,7 +271,8 @@ mod tests {
 
         // Gravity -1 m/s^2 is below its bound.
         let mut bad = Vec::new();
-        let values = vec![-1.0, 1.0, 1.0, 0.05, 8.0];
+        let mut values = env.spec().context.default_context().values;
+        values[0] = -1.0;
         let parts = (Phase::Running, Context { values }, [0.0, 0.0], None::<f64>);
         state::save("Pendulum-v1", &parts, &mut bad).unwrap();
         let error = other.restore_state(&bad).unwrap_err();

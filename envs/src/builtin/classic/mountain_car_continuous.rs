@@ -16,7 +16,8 @@ const PUSH_PRICE: f64 = 0.1;
 /// position (0.45 here) with at least the goal velocity.
 ///
 /// # Source
-/// Moore 1990; Gymnasium 1.4 `MountainCarContinuous-v0`.
+/// Moore 1990; Gymnasium 1.4 `MountainCarContinuous-v0`. The context values are those of the CARL
+/// benchmark (Benjamins et al. 2023, arXiv 2202.04500) under its names, and gravity.
 ///
 /// # Differs
 /// A push out of range is an error; Gymnasium clips it for the motion and prices it unclipped.
@@ -58,7 +59,7 @@ impl Dynamics for MountainCarContinuousDynamics {
     }
 
     fn start(&self, rng: &mut Prng) -> [f64; 2] {
-        rounded(Valley::start(rng))
+        rounded(self.valley.start(rng))
     }
 
     fn advance(&self, state: &mut [f64; 2], action: f64) -> (f64, Outcome) {
@@ -94,7 +95,9 @@ mod tests {
         for (goal, reward, outcome) in
             [(0.45, -0.025, Outcome::Continue), (0.04, 99.975, Outcome::Terminated)]
         {
-            let values = [0.004, 0.07, goal, 0.0, 0.002];
+            let replaced = [("gravity", 0.004), ("goal_position", goal), ("power", 0.002)];
+            let context = MountainCarContinuousDynamics::spec().context.with(&replaced);
+            let values = context.unwrap().values;
             let dynamics = MountainCarContinuousDynamics::from_context(&values);
             let mut state = [0.0, 0.05];
             let got = dynamics.advance(&mut state, 0.5);

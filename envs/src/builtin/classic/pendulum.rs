@@ -1,16 +1,15 @@
 //! Pendulum-v1.
 
-use super::{ClassicEnv, Dynamics, INK, WHITE};
+use super::{ClassicEnv, Dynamics, INK, WHITE, uniform};
 use crate::{ActionSpace, ContextSpec, ContextValue, EnvSpec, ObsSpace, Outcome, Prng, RgbFrame};
-use rand::RngExt;
 use std::f64::consts::PI;
 
 /// Largest torque, N m.
 const MAX_TORQUE: f64 = 2.0;
 /// Largest angular velocity of the published pendulum, rad/s.
 const MAX_SPEED_RAD_S: f64 = 8.0;
-/// The first angular velocity is drawn from plus or minus this, rad/s; the first angle from plus
-/// or minus pi.
+/// The published first angular velocity is drawn from plus or minus this, rad/s; the first angle
+/// from plus or minus pi.
 const START_SPEED_RAD_S: f64 = 1.0;
 
 /// Swing a pendulum up and hold it there with a torque between -2 and 2 N m.
@@ -21,7 +20,8 @@ const START_SPEED_RAD_S: f64 = 1.0;
 /// step, the angle wrapped to plus or minus pi. Never terminated.
 ///
 /// # Source
-/// Gymnasium 1.4 `Pendulum-v1`: a rod turning about its end, semi-implicit Euler.
+/// Gymnasium 1.4 `Pendulum-v1`: a rod turning about its end, semi-implicit Euler. The context values
+/// are those of the CARL benchmark (Benjamins et al. 2023, arXiv 2202.04500).
 ///
 /// # Differs
 /// A torque out of range is an error; Gymnasium clips it. Gymnasium multiplies a torque given as
@@ -37,6 +37,8 @@ pub struct PendulumDynamics {
     length_m: f64,
     dt_s: f64,
     max_speed_rad_s: f64,
+    initial_angle_max_rad: f64,
+    initial_velocity_max_rad_s: f64,
 }
 
 impl Dynamics for PendulumDynamics {
@@ -47,6 +49,9 @@ impl Dynamics for PendulumDynamics {
         let value = ContextValue::new;
         // The speed limit cannot rise above the published one, which bounds the observations.
         let speeds = (0.1 * MAX_SPEED_RAD_S, MAX_SPEED_RAD_S);
+        let starts = (0.0, MAX_SPEED_RAD_S);
+        let angle = "largest first angle from upright, either way";
+        let velocity = "largest first angular velocity, either way";
         EnvSpec {
             id: "Pendulum-v1".to_owned(),
             obs: ObsSpace::f32_vector(&high.map(|bound| -bound), &high),
@@ -61,6 +66,8 @@ impl Dynamics for PendulumDynamics {
                     value("length", "m", 1.0, (0.1, 10.0), "length of the rod"),
                     value("dt", "s", 0.05, (0.005, 0.5), "simulated time of one step"),
                     value("max_speed", "rad/s", MAX_SPEED_RAD_S, speeds, "largest angular speed"),
+                    value("initial_angle_max", "rad", PI, (0.0, PI), angle),
+                    value("initial_velocity_max", "rad/s", START_SPEED_RAD_S, starts, velocity),
                 ],
             },
             time_limit_env_steps: Some(200),
@@ -74,11 +81,14 @@ impl Dynamics for PendulumDynamics {
             length_m: values[2],
             dt_s: values[3],
             max_speed_rad_s: values[4],
+            initial_angle_max_rad: values[5],
+            initial_velocity_max_rad_s: values[6],
         }
     }
 
     fn start(&self, rng: &mut Prng) -> [f64; 2] {
-        [rng.random_range(-PI..PI), rng.random_range(-START_SPEED_RAD_S..START_SPEED_RAD_S)]
+        let (angle, velocity) = (self.initial_angle_max_rad, self.initial_velocity_max_rad_s);
+        [uniform((-angle, angle), rng), uniform((-velocity, velocity), rng)]
     }
 
     fn advance(&self, state: &mut [f64; 2], torque: f64) -> (f64, Outcome) {
@@ -142,6 +152,7 @@ fn draw_torque(torque: f64, pivot: (f64, f64), frame: &mut RgbFrame) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::SeedableRng;
     use std::f64::consts::FRAC_PI_2;
 
     /// Level to the side (pi/2) at 1 rad/s with g 8, m 2, l 0.5, dt 0.1 and torque 1: fall
@@ -149,7 +160,7 @@ mod tests {
     /// Cost of the state before: pi^2 / 4 + 0.1 + 0.001. The same one turn further on.
     #[test]
     fn one_step_by_hand() {
-        let dynamics = PendulumDynamics::from_context(&[8.0, 2.0, 0.5, 0.1, 8.0]);
+        let dynamics = PendulumDynamics::from_context(&[8.0, 2.0, 0.5, 0.1, 8.0, PI, 1.0]);
         for turn in [0.0, 2.0 * PI, -2.0 * PI] {
             let mut state = [FRAC_PI_2 + turn, 1.0];
             let (reward, outcome) = dynamics.advance(&mut state, 1.0);
@@ -162,9 +173,51 @@ mod tests {
 
     #[test]
     fn the_speed_limit_holds() {
-        let dynamics = PendulumDynamics::from_context(&[8.0, 2.0, 0.5, 0.1, 2.0]);
+        let dynamics = PendulumDynamics::from_context(&[8.0, 2.0, 0.5, 0.1, 2.0, PI, 1.0]);
         let mut state = [-FRAC_PI_2, -1.9];
         dynamics.advance(&mut state, -2.0);
         assert!((state[1] + 2.0).abs() < 1e-15 && (state[0] + FRAC_PI_2 + 0.2).abs() < 1e-12);
+    }
+
+    /// Each value alone, doubled, level to the side at rest with torque 1: fall 15 rad/s^2 and push 3
+    /// under the published values, 0.05 s a step.
+    #[test]
+    fn each_value_does_what_it_says() {
+        let table = [
+            ("gravity", 20.0, (30.0 + 3.0) * 0.05),
+            ("mass", 2.0, (15.0 + 1.5) * 0.05), // the fall does not depend on it
+            ("length", 2.0, (7.5 + 0.75) * 0.05),
+            ("dt", 0.1, (15.0 + 3.0) * 0.1),
+            ("max_speed", 0.8, 0.8),
+        ];
+        for (name, value, velocity) in table {
+            let context = PendulumDynamics::spec().context.with(&[(name, value)]).unwrap();
+            let mut state = [FRAC_PI_2, 0.0];
+            PendulumDynamics::from_context(&context.values).advance(&mut state, 1.0);
+            assert!((state[1] - velocity).abs() < 1e-12, "{name}: {state:?}");
+        }
+    }
+
+    #[test]
+    fn starts_keep_to_their_range() {
+        type Values = &'static [(&'static str, f64)];
+        let table: [(Values, [f64; 2]); 3] = [
+            (&[], [PI, 1.0]),
+            (&[("initial_angle_max", 0.5)], [0.5, 1.0]),
+            (&[("initial_velocity_max", 6.0), ("initial_angle_max", 0.0)], [0.0, 6.0]),
+        ];
+        let mut rng = Prng::seed_from_u64(2);
+        for (replaced, limits) in table {
+            let context = PendulumDynamics::spec().context.with(replaced).unwrap();
+            let dynamics = PendulumDynamics::from_context(&context.values);
+            let drawn: Vec<[f64; 2]> = (0..2000).map(|_| dynamics.start(&mut rng)).collect();
+            for (index, limit) in limits.into_iter().enumerate() {
+                let most = drawn.iter().map(|state| state[index]).fold(f64::MIN, f64::max);
+                let least = drawn.iter().map(|state| state[index]).fold(f64::MAX, f64::min);
+                // 2000 draws come closer to either end than a fiftieth of it.
+                assert!(0.98 * limit <= most && most <= limit, "{replaced:?}: {most}");
+                assert!(-limit <= least && least <= -0.98 * limit, "{replaced:?}: {least}");
+            }
+        }
     }
 }

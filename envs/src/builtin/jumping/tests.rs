@@ -272,7 +272,7 @@ fn impossible_states_are_refused() {
 fn both_keep_the_contract_and_their_subspaces_differ() {
     let subspace = |name: &str, position: f64| {
         let values = BTreeMap::from([("obstacle_position".into(), Distribution::Fixed(position))]);
-        Subspace { name: name.into(), values }
+        Subspace { name: name.into(), values, ..Subspace::default() }
     };
     let subspaces = vec![subspace("near", 20.0), subspace("far", 45.0)];
     for id in ["Jumping-v0", "JumpingColors-v0"] {

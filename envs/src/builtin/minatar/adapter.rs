@@ -1,16 +1,18 @@
 //! A `MinAtar` game as an environment.
 
+use super::variant::{self, DIFFICULTY_RAMPING, STICKY_ACTION_PROB, Variant, View};
 use super::{CELLS, Draws, Game, Move, Rules, SIZE};
 use crate::{
-    Action, ActionSpace, Context, ContextSpec, ContextValue, EnvError, EnvSpec, Environment,
-    ObsMut, ObsSpace, Prng, RgbFrame, Step, state,
+    Action, ActionSpace, Context, EnvError, EnvSpec, Environment, ObsMut, ObsSpace, Prng, RgbFrame,
+    Step, state,
 };
 use rand::SeedableRng;
 use serde::{Deserialize, Serialize};
 
 const CELL_PIXELS: i64 = 30;
 const BACKGROUND: [u8; 3] = [16, 16, 20];
-/// One color a plane; where planes overlap, the later one shows.
+/// One color a plane of the observation as the agent sees it; where planes overlap, the later one
+/// shows.
 const PALETTE: [[u8; 3]; 10] = [
     [86, 180, 233],
     [230, 159, 0],
@@ -23,10 +25,6 @@ const PALETTE: [[u8; 3]; 10] = [
     [245, 245, 245],
     [150, 90, 220],
 ];
-
-/// Positions in [`Context::values`].
-const STICKY_ACTION_PROB: usize = 0;
-const DIFFICULTY_RAMPING: usize = 1;
 
 /// Which moves an agent may choose from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,16 +69,42 @@ struct Episode<G> {
     sticky: StickyAction,
     rng: Prng,
     phase: Phase,
+    variant: Variant,
+}
+
+impl<G: Game> Episode<G> {
+    /// Plays `chosen` for the frames of one decision, or until the episode ends.
+    fn play(&mut self, chosen: Move) -> Step {
+        let mut sum = self.frame(chosen);
+        while sum.frames < self.variant.speed_frames() && self.phase == Phase::Running {
+            let step = self.frame(chosen);
+            sum.reward += step.reward;
+            sum.outcome = step.outcome;
+            sum.frames += step.frames;
+        }
+        sum
+    }
+
+    fn frame(&mut self, chosen: Move) -> Step {
+        let played = self.sticky.play(chosen, &mut self.rng);
+        let step = self.game.act(played, &mut self.rng);
+        if step.outcome.ends_episode() {
+            self.phase = Phase::Over;
+        }
+        step
+    }
 }
 
 /// An environment around the game `G`: `u8` observations `[C, 10, 10]`, discrete actions.
 ///
-/// Context values: `sticky_action_prob` (default 0.1) and `difficulty_ramping` (default 1; on from
-/// 0.5).
+/// Context values: `sticky_action_prob` (default 0.1), `difficulty_ramping` (default 1; on from
+/// 0.5), `mirror`, `channel_permutation` and `speed` (see [`super`]), and `game` where there are
+/// several.
 pub struct MinAtar<G> {
     spec: EnvSpec,
     moves: &'static [Move],
     episode: Episode<G>,
+    view: View,
 }
 
 impl<G: Game> MinAtar<G> {
@@ -95,7 +119,7 @@ impl<G: Game> MinAtar<G> {
             id: format!("MinAtar/{}-v{version}", G::NAME),
             obs: ObsSpace::u8(&[G::CHANNELS.len(), SIZE, SIZE], 1),
             action: ActionSpace::Discrete(moves.len()),
-            context: context_spec(),
+            context: variant::context_spec(G::CHANNELS.len(), G::GAMES),
             time_limit_env_steps: None,
         };
         let episode = Episode {
@@ -103,13 +127,20 @@ impl<G: Game> MinAtar<G> {
             sticky: StickyAction::default(),
             rng: Prng::seed_from_u64(0),
             phase: Phase::Fresh,
+            variant: Variant::default(),
         };
-        Self { spec, moves, episode }
+        Self { spec, moves, episode, view: View::default() }
     }
 
     /// Name in the registry.
     pub(super) fn id(&self) -> String {
         self.spec.id.clone()
+    }
+
+    /// What the agent sees.
+    fn write_observation(&self, obs: &mut [u8]) {
+        self.episode.game.write_observation(obs);
+        self.view.apply(obs);
     }
 
     fn chosen_move(&self, action: Action<'_>) -> Result<Move, EnvError> {
@@ -122,16 +153,6 @@ impl<G: Game> MinAtar<G> {
     }
 }
 
-fn context_spec() -> ContextSpec {
-    let unit_interval = (0.0, 1.0);
-    let value = |name, default, doc| ContextValue::new(name, "1", default, unit_interval, doc);
-    let sticky = "probability that the move before is repeated instead of the chosen one";
-    let ramping = "1: the game gets harder as it goes on; 0: it does not (on from 0.5)";
-    let values =
-        vec![value("sticky_action_prob", 0.1, sticky), value("difficulty_ramping", 1.0, ramping)];
-    ContextSpec { values }
-}
-
 impl<G: Game> Environment for MinAtar<G> {
     fn spec(&self) -> &EnvSpec {
         &self.spec
@@ -142,12 +163,19 @@ impl<G: Game> Environment for MinAtar<G> {
         let obs = obs.u8(&self.spec.id, G::CHANNELS.len() * CELLS)?;
         let rules = Rules { difficulty_ramping: context.values[DIFFICULTY_RAMPING] >= 0.5 };
         let probability = context.values[STICKY_ACTION_PROB];
+        let variant = Variant::of(&self.spec.context, context)?;
+        let game = variant::game(&self.spec.context, context)?;
         let episode = &mut self.episode;
         episode.rng = Prng::seed_from_u64(seed);
         episode.sticky = StickyAction { probability, last: Move::Stay };
         episode.phase = Phase::Running;
+        episode.variant = variant;
+        if let Some(game) = game {
+            episode.game.select(game);
+        }
         episode.game.reset(rules, &mut episode.rng);
-        episode.game.write_observation(obs);
+        self.view = variant.view(G::CHANNELS.len());
+        self.write_observation(obs);
         Ok(())
     }
 
@@ -162,13 +190,8 @@ impl<G: Game> Environment for MinAtar<G> {
         }
         let chosen = self.chosen_move(action)?;
         let obs = obs.u8(&self.spec.id, G::CHANNELS.len() * CELLS)?;
-        let episode = &mut self.episode;
-        let played = episode.sticky.play(chosen, &mut episode.rng);
-        let step = episode.game.act(played, &mut episode.rng);
-        if step.outcome.ends_episode() {
-            episode.phase = Phase::Over;
-        }
-        episode.game.write_observation(obs);
+        let step = self.episode.play(chosen);
+        self.write_observation(obs);
         Ok(step)
     }
 
@@ -177,7 +200,13 @@ impl<G: Game> Environment for MinAtar<G> {
     }
 
     fn restore_state(&mut self, state: &[u8]) -> Result<(), EnvError> {
-        self.episode = state::restore(&self.spec.id, state)?;
+        let episode: Episode<G> = state::restore(&self.spec.id, state)?;
+        let planes = G::CHANNELS.len();
+        if let Some(reason) = episode.variant.fault(planes) {
+            return Err(EnvError::BadState { env: self.spec.id.clone(), reason });
+        }
+        self.view = episode.variant.view(planes);
+        self.episode = episode;
         Ok(())
     }
 
@@ -187,7 +216,7 @@ impl<G: Game> Environment for MinAtar<G> {
             return Err(EnvError::Failed { env: self.spec.id.clone(), reason });
         }
         let mut obs = vec![0; G::CHANNELS.len() * CELLS];
-        self.episode.game.write_observation(&mut obs);
+        self.write_observation(&mut obs);
         let side = SIZE * CELL_PIXELS as usize;
         frame.fill(side, side, BACKGROUND);
         for (plane, color) in obs.chunks_exact(CELLS).zip(PALETTE) {

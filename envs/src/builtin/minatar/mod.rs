@@ -4,6 +4,20 @@
 //! [`MinAtar`] turns any [`Game`] into an [`crate::Environment`]: seeding, sticky actions, action
 //! sets, saving and drawing are written once there. A game only knows its rules.
 //!
+//! # Variants
+//! Every game takes context values that the package does not have, 0 or 1 by default so that the
+//! published game is played:
+//! - `mirror`: the view is mirrored left to right. The moves are not, so that "left" moves the
+//!   player to what looks like the right.
+//! - `channel_permutation`: which order the planes come in. 0 is the published one, k the k-th in
+//!   the order of the dictionary, up to C! - 1, the reverse.
+//! - `speed`: frames for which a chosen move is played. Rewards are summed, the end of the episode
+//!   ends it, each frame draws for itself whether the move before sticks: like
+//!   [`crate::wrappers::ActionRepeat`].
+//!
+//! A picture shows what the agent sees: colors belong to places in the observation, so permuted
+//! planes exchange colors.
+//!
 //! # Source
 //! Young and Tian 2019, "`MinAtar`: An Atari-Inspired Testbed for Thorough and Reproducible
 //! Reinforcement Learning Experiments" (arXiv 1903.03176). The behaviour is that of the Python
@@ -24,6 +38,8 @@ mod grid;
 mod roster;
 mod seaquest;
 mod space_invaders;
+mod stream;
+mod variant;
 mod water;
 
 pub use adapter::{ActionSet, MinAtar, StickyAction};
@@ -33,6 +49,7 @@ pub use freeway::Freeway;
 pub use grid::{CELLS, SIZE};
 pub use seaquest::Seaquest;
 pub use space_invaders::SpaceInvaders;
+pub use stream::Stream;
 
 use crate::registry::Registry;
 use crate::{Prng, Step};
@@ -107,6 +124,14 @@ pub trait Game: Default + Send + Serialize + DeserializeOwned {
     /// The moves that do something in this game.
     const MINIMAL_ACTIONS: &'static [Move];
 
+    /// Names of the games that the context value `game` chooses from; empty = there is only one.
+    const GAMES: &'static [&'static str] = &[];
+
+    /// Becomes game number `game` of [`Game::GAMES`], before `reset`.
+    fn select(&mut self, game: usize) {
+        let _ = game;
+    }
+
     /// Starts an episode.
     fn reset(&mut self, rules: Rules, draws: &mut impl Draws);
 
@@ -117,18 +142,24 @@ pub trait Game: Default + Send + Serialize + DeserializeOwned {
     fn write_observation(&self, obs: &mut [u8]);
 }
 
-/// Adds `MinAtar/<Game>-v0` (all six moves) and `-v1` (only those with an effect) to `registry`.
+/// Adds `MinAtar/<Game>-v0` (all six moves) and `-v1` (only those with an effect) to `registry`, and
+/// `MinAtar/Stream-v0`.
 pub(crate) fn register(registry: &mut Registry) {
     register_game::<Asterix>(registry);
     register_game::<Breakout>(registry);
     register_game::<Freeway>(registry);
     register_game::<Seaquest>(registry);
     register_game::<SpaceInvaders>(registry);
+    register_set::<Stream>(registry, ActionSet::Full);
 }
 
 fn register_game<G: Game + 'static>(registry: &mut Registry) {
     for set in [ActionSet::Full, ActionSet::Minimal] {
-        let id = MinAtar::<G>::new(set).id();
-        registry.register(&id, move || Ok(Box::new(MinAtar::<G>::new(set))));
+        register_set::<G>(registry, set);
     }
+}
+
+fn register_set<G: Game + 'static>(registry: &mut Registry, set: ActionSet) {
+    let id = MinAtar::<G>::new(set).id();
+    registry.register(&id, move || Ok(Box::new(MinAtar::<G>::new(set))));
 }

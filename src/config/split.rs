@@ -1,0 +1,216 @@
+//! Section `[split]`, and what it and `[schedule]` must not say: which subspaces are learned in,
+//! and which are judged in.
+
+use super::error::{ConfigError, Problem};
+use super::raw::RawConfig;
+use super::schedule::{RawSchedule, Schedule, ScheduleName};
+use super::valid::Config;
+use contrail_envs::{ContextSpec, Split, SplitKind, Subspace};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Name of the one subspace of a run without `[subspaces]`: the published environment.
+pub const DEFAULT_SUBSPACE: &str = "default";
+
+/// Section `[split]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SplitConfig {
+    /// What it asks of an agent.
+    pub kind: SplitKind,
+    /// Names of the subspaces that are learned in, in the order in which schedules take them;
+    /// empty = no split: every subspace is learned in, in alphabetical order.
+    pub source: Vec<String>,
+    /// Names of the subspaces that are judged in.
+    pub target: Vec<String>,
+}
+
+impl Default for SplitConfig {
+    fn default() -> Self {
+        Self { kind: SplitKind::Interpolation, source: Vec::new(), target: Vec::new() }
+    }
+}
+
+/// Names of the source subspaces in their order.
+pub(super) fn sources(raw: &RawConfig) -> Vec<String> {
+    match &raw.split {
+        Some(split) if !split.source.is_empty() => split.source.clone(),
+        _ if raw.subspaces.is_empty() => vec![DEFAULT_SUBSPACE.to_owned()],
+        _ => raw.subspaces.keys().cloned().collect(),
+    }
+}
+
+/// Everything that is wrong with `[split]` and `[schedule]`, as far as the environment is not
+/// needed to see it.
+pub(super) fn problems(raw: &RawConfig) -> Vec<Problem> {
+    let mut found = Vec::new();
+    if let Some(split) = &raw.split {
+        self::split(split, raw, &mut found);
+    }
+    schedule(raw, &mut found);
+    found
+}
+
+/// A name goes into curves (`subspace/<name>/...`) and on the command line.
+fn name_fault(name: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let fits = !name.is_empty() && name.len() <= 64 && name.chars().all(plain);
+    (!fits).then(|| {
+        format!("is called {name:?}, allowed: 1 to 64 letters, digits, \"_\", \"-\" and \".\"")
+    })
+}
+
+fn split(split: &SplitConfig, raw: &RawConfig, found: &mut Vec<Problem>) {
+    let mut refuse = |key, text| found.push(Problem { key, text });
+    for name in raw.subspaces.keys() {
+        if let Some(fault) = name_fault(name) {
+            refuse("subspaces", format!("a subspace {fault}"));
+        }
+    }
+    match (split.source.is_empty(), split.target.is_empty()) {
+        (true, false) => refuse(
+            "split.source",
+            "split.target is set and split.source is not; name at least one subspace to learn in".into(),
+        ),
+        (false, true) => refuse(
+            "split.target",
+            "split.source is set and split.target is not; name at least one subspace to judge in, or leave out [split]".into(),
+        ),
+        _ => {}
+    }
+    let mut seen = BTreeSet::new();
+    for (key, names) in [("split.source", &split.source), ("split.target", &split.target)] {
+        for name in names {
+            if !raw.subspaces.contains_key(name) {
+                refuse(key, format!("{key} has {name:?}, {}", known(raw.subspaces.keys())));
+            } else if !seen.insert(name) {
+                refuse(key, format!("{key} has {name:?}, which [split] names already"));
+            }
+        }
+    }
+}
+
+fn known<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let names: Vec<_> = names.map(|name| format!("{name:?}")).collect();
+    if names.is_empty() {
+        "but there is no [subspaces.NAME] at all".to_owned()
+    } else {
+        format!("expected one of {}", names.join(", "))
+    }
+}
+
+fn schedule(raw: &RawConfig, found: &mut Vec<Problem>) {
+    let (schedule, sources) = (&raw.schedule, sources(raw));
+    let mut refuse = |key, text| found.push(Problem { key, text });
+    for (name, weight) in &schedule.weights {
+        if !sources.contains(name) {
+            let text = format!("schedule.weights has {name:?}, {}", known(sources.iter()));
+            refuse("schedule.weights", text);
+        } else if !(weight.is_finite() && *weight >= 0.0) {
+            let text =
+                format!("schedule.weights.{name} is {weight:?}, allowed finite numbers, 0 or more");
+            refuse("schedule.weights", text);
+        }
+    }
+    if sources.iter().all(|name| schedule.weights.get(name).is_some_and(|w| *w <= 0.0)) {
+        refuse("schedule.weights", "schedule.weights are all 0, one must be above".to_owned());
+    }
+    for name in schedule.order.iter().flatten().filter(|name| !sources.contains(name)) {
+        refuse("schedule.order", format!("schedule.order has {name:?}, {}", known(sources.iter())));
+    }
+    between_keys(raw, &sources, &mut refuse);
+}
+
+fn between_keys(raw: &RawConfig, sources: &[String], refuse: &mut dyn FnMut(&'static str, String)) {
+    let (schedule, envs) = (&raw.schedule, raw.actors.total_envs());
+    match schedule.kind {
+        ScheduleName::Pinned | ScheduleName::Drifting if envs < sources.len() => {
+            let text = format!(
+                "schedule.kind pins every environment to one of {} source subspaces, but actors.count times \
+                 actors.envs_per_actor is {envs}; allowed at least {}",
+                sources.len(),
+                sources.len()
+            );
+            refuse("schedule.kind", text);
+        }
+        ScheduleName::Recurring if sources.len() < 2 => {
+            let text = "schedule.kind is \"recurring\", which needs at least 2 source subspaces, \
+                        there is 1"
+                .to_owned();
+            refuse("schedule.kind", text);
+        }
+        ScheduleName::Drifting
+            if schedule.drift_value.as_deref().unwrap_or_default().is_empty() =>
+        {
+            let text =
+                "schedule.kind is \"drifting\", which needs schedule.drift_value, the name of \
+                        a context value"
+                    .to_owned();
+            refuse("schedule.drift_value", text);
+        }
+        _ => {}
+    }
+}
+
+impl Config {
+    /// Names of the subspaces that are learned in, in the order of their numbers.
+    #[must_use]
+    pub fn source_names(&self) -> Vec<String> {
+        match &self.split {
+            Some(split) => split.source.clone(),
+            None if self.subspaces.is_empty() => vec![DEFAULT_SUBSPACE.to_owned()],
+            None => self.subspaces.iter().map(|subspace| subspace.name.clone()).collect(),
+        }
+    }
+
+    /// The subspaces that are learned in, in the order of their numbers: those of the split, or
+    /// all, or the published environment alone.
+    #[must_use]
+    pub fn sources(&self) -> Vec<Subspace> {
+        if self.subspaces.is_empty() {
+            let name = DEFAULT_SUBSPACE.to_owned();
+            return vec![Subspace { name, ..Subspace::default() }];
+        }
+        self.named(&self.source_names())
+    }
+
+    /// The subspaces that are judged in and never learned in.
+    #[must_use]
+    pub fn targets(&self) -> Vec<Subspace> {
+        self.split.as_ref().map_or_else(Vec::new, |split| self.named(&split.target))
+    }
+
+    /// The same config with the subspaces and the split of `other`, to be judged there.
+    #[must_use]
+    pub fn with_split_of(&self, other: &Self) -> Self {
+        let (split, subspaces) = (other.split.clone(), other.subspaces.clone());
+        let mut config = Self { split, subspaces, ..self.clone() };
+        config.schedule = Schedule::of(RawSchedule::default(), &config.source_names());
+        config
+    }
+
+    fn named(&self, names: &[String]) -> Vec<Subspace> {
+        let find =
+            |name: &String| self.subspaces.iter().find(|subspace| subspace.name == *name).cloned();
+        names.iter().filter_map(find).collect()
+    }
+
+    /// Refuses subspaces that the environment does not have, and a split whose targets could be
+    /// met while learning, the way of a drift included.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with the sentence of [`Split::check`].
+    pub fn check_subspaces(&self, spec: &ContextSpec) -> Result<(), ConfigError> {
+        let mut source = self.sources();
+        if let Schedule::Drifting(drift) = &self.schedule {
+            source = source.into_iter().map(|subspace| drift.over(subspace)).collect();
+        }
+        let target = self.targets();
+        let checked = match &self.split {
+            Some(split) => Split { kind: split.kind, source, target }.check(spec),
+            None => source.iter().try_for_each(|subspace| subspace.check(spec)),
+        };
+        let unused = self.subspaces.iter().try_for_each(|subspace| subspace.check(spec));
+        checked.and(unused).map_err(|error| ConfigError::Invalid(vec![error.to_string()]))
+    }
+}
