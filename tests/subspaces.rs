@@ -9,7 +9,7 @@ use common::{
     assert_same, binary, checkpoints, config, forget_after, records, resume, run, timeless_records,
 };
 use contrail::config::Config;
-use contrail::run::Summary;
+use contrail::run::{Spaces, Summary};
 use contrail::subspaces::SubspacePlan;
 use contrail_envs::{EnvOptions, Registry};
 use serde_json::Value;
@@ -221,6 +221,46 @@ fn every_schedule_is_reproducible_and_survives_a_resume() {
     }
 }
 
+/// A sequence of phases under each law: what is stored, what is drawn, what is forgotten.
+#[test]
+fn the_replay_keeps_and_draws_subspaces_as_it_is_told() {
+    let phases = ["schedule.kind=sequential", "schedule.phase_env_steps=2000"];
+    let stored = |more: &[&str], check: &dyn Fn(&Path)| {
+        let mut set = phases.to_vec();
+        set.extend(more);
+        played(&set, |_, _, dir| check(dir));
+    };
+    let curve = |dir: &Path, name| {
+        ["a", "b", "c"].map(|s| newest(dir, &format!("subspace/{s}/replay_{name}")))
+    };
+    // 1000 slots: the last phase fills them, and the first two are gone.
+    stored(&[], &|dir| {
+        let [a, b, c] = curve(dir, "size");
+        assert_eq!((a, b), (0.0, 0.0));
+        // Episodes of 5 take 6 slots; 6 newest transitions may wait.
+        assert!((820.0..=834.0).contains(&c), "{c}");
+        assert!(curve(dir, "forgotten")[0] > 1900.0);
+    });
+    for law in [
+        &["replay.keep_every_subspace=true"] as &[&str],
+        &["replay.subspace_law=temperature", "replay.subspace_temperature=1000.0"],
+        &["replay.subspace_law=quota", "replay.subspace_quota={a=2.0,b=1.0,c=1.0}"],
+    ] {
+        stored(law, &|dir| {
+            let sizes = curve(dir, "size");
+            assert!(sizes.iter().all(|size| (260.0..=278.0).contains(size)), "{sizes:?}");
+            let reuse = curve(dir, "reuse"); // 2000 inserted of each
+            // One sample an insert. While c was played, a got half of 2000 draws under the quota,
+            // a third under the others, and more in the phases before.
+            assert!((reuse.iter().sum::<f64>() - 2.9).abs() < 0.1, "{reuse:?}");
+            assert!(reuse[0] > reuse[1] && reuse[1] > reuse[2], "{law:?} {reuse:?}");
+            let quarter = if law[0].ends_with("quota") { 0.25 } else { 1.0 / 3.0 };
+            assert!((reuse[2] - quarter).abs() < 0.05, "{law:?} {reuse:?}");
+            assert!(curve(dir, "age")[0] > 4000.0);
+        });
+    }
+}
+
 /// In threads too: who plays where does not depend on timing, as far as time is not declared.
 #[test]
 fn threads_play_the_same_subspaces() {
@@ -308,5 +348,25 @@ fn an_overlap_and_a_wrong_name_are_refused_before_anything_is_written() {
         assert_eq!(output.status.code(), Some(2), "{settings}: {text}");
         assert!(text.contains(expected), "{settings}: {text}");
         assert!(!run_dir.exists());
+    }
+}
+
+/// Every TOML block of the page is a config that a run would accept.
+#[test]
+fn the_page_about_subspaces_holds() {
+    let page = include_str!("../docs/subspaces.md");
+    let blocks: Vec<&str> =
+        page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(blocks.len() >= 3, "{}", blocks.len());
+    for block in blocks {
+        let config = contrail::config::from_toml("docs/subspaces.md", block).unwrap();
+        let spaces = Spaces::of(&config, &Registry::builtin());
+        let spec = spaces.unwrap_or_else(|error| panic!("{error:#}\n{block}")).context;
+        if let Some(rest) = config.subspaces.iter().find(|s| s.name == "rest") {
+            let gravity = spec.index("gravity").unwrap();
+            let all = rest.enumerate(&spec).unwrap();
+            let drawn: Vec<f64> = all.iter().map(|c| c.values[gravity]).collect();
+            assert_eq!(drawn, [3.0, 5.0, 7.0, 9.0]); // as the page says
+        }
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Contexts, equal ones counted each time, up to which a subspace is enumerated.
-const MAX_CONTEXTS: usize = 1_000_000;
+const MAX_CONTEXTS: usize = 100_000;
 /// Least share of the draws that `except` must leave.
 const MIN_KEPT: f64 = 0.01;
 /// Draws in a row that `except` may refuse. Where it leaves a hundredth, so many are refused with
@@ -42,7 +42,7 @@ pub struct Subspace {
 impl Subspace {
     /// Refuses names that `spec` does not have, distributions that make no sense, values beyond the
     /// bounds of `spec`, names that are in `values` and in `contexts`, and an `except` that leaves
-    /// less than a hundredth of the draws: counted where there are at most a million contexts,
+    /// less than a hundredth of the draws: counted where no value can be any of an interval,
     /// estimated with 10,000 draws elsewhere.
     ///
     /// # Errors
@@ -63,11 +63,12 @@ impl Subspace {
             return Ok(());
         }
         let names: Vec<&str> = self.except.iter().map(|other| other.name.as_str()).collect();
-        if region::without(self.patches(spec), &self.cuts(spec)).is_empty() {
+        let left = region::without(self.patches(spec), &self.cuts(spec));
+        if left.is_empty() {
             let fault = format!("except {names:?} leaves nothing: all its contexts are in there");
             return Err(self.refusal(&fault));
         }
-        let (kept, how) = self.kept(spec);
+        let (kept, how) = self.kept(spec, &left);
         if kept < MIN_KEPT {
             let percent = kept * 100.0;
             return Err(self.refusal(&format!(
@@ -106,7 +107,7 @@ impl Subspace {
 
     /// Every context that can be drawn, once, in the order of `contexts` and, within each, in
     /// the order of the values of `spec`, the last of which varies fastest. `None` if a value can
-    /// be any of an interval, or if there are more than a million combinations.
+    /// be any of an interval, or if there are more than 100,000 combinations.
     #[must_use]
     pub fn enumerate(&self, spec: &ContextSpec) -> Option<Vec<Context>> {
         let mut known = BTreeSet::new();
@@ -245,22 +246,16 @@ impl Subspace {
         Some(points)
     }
 
-    /// Share of the draws that `except` leaves, and how it was found.
-    fn kept(&self, spec: &ContextSpec) -> (f64, &'static str) {
-        let (draws, how) = match self.points(spec) {
-            Some(points) => (points, "counted"),
-            None => {
-                let mut rng = SeedStream::root(0).stream("subspace/except").rng();
-                let draw = |_| self.draw(spec, &mut rng).values;
-                ((0..MAX_DRAWS).map(draw).collect(), "estimated")
-            }
-        };
-        let count = draws.len() as f64;
-        let kept = draws.into_iter().filter(|values| {
-            let context = Context { values: values.clone() };
-            !self.excepts(spec, &context)
-        });
-        (kept.count() as f64 / count, how)
+    /// Share of the draws that `except` leaves, which is what is in `left`, and how it was found.
+    fn kept(&self, spec: &ContextSpec, left: &[Patch]) -> (f64, &'static str) {
+        let count = |patches: &[Patch]| patches.iter().map(Patch::draws).sum::<Option<f64>>();
+        if let (Some(left), Some(all)) = (count(left), count(&self.patches(spec))) {
+            return (left / all, "counted");
+        }
+        let mut rng = SeedStream::root(0).stream("subspace/except").rng();
+        let draws = (0..MAX_DRAWS).map(|_| self.draw(spec, &mut rng));
+        let kept = draws.filter(|context| !self.excepts(spec, context)).count();
+        (kept as f64 / f64::from(MAX_DRAWS), "estimated")
     }
 }
 

@@ -1,9 +1,9 @@
 """Plays environments of the Python package minigrid and writes what happens to stdout.
 
-    minigrid_trace.py SEED ID:STEPS...
+    minigrid_trace.py SEED ID:STEPS:RESETS:KWARGS...
 
-Each environment is played for at least STEPS steps, in whole episodes. All numbers are little
-endian. `draws` is a u32 count and then for each random number two u16, n and one of 0..n; numbers
+Each environment, made with KWARGS (a JSON table, or nothing), is played for at least STEPS steps, in whole episodes; then RESETS more episodes
+are begun and not played. All numbers are little endian. `draws` is a u32 count and then for each random number two u16, n and one of 0..n; numbers
 with n = 1 are left out. `cells` is 3 bytes a cell (object, color, state), row by row. `image` is
 the 147 bytes of the observation, (plane, row, column).
 
@@ -14,6 +14,7 @@ the 147 bytes of the observation, (plane, row, column).
     "."                                                                           at the end
 """
 
+import json
 import random
 import struct
 import sys
@@ -23,6 +24,7 @@ import gymnasium
 import minigrid  # noqa: F401 (registers its environments)
 import numpy as np
 from minigrid.core.constants import COLOR_TO_IDX, DIR_TO_VEC
+from minigrid.core.world_object import Lava, Wall
 
 LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE, DONE = range(7)
 TARGETS = {"door": 0, "key": 1, "ball": 2, "box": 3, "goal": 4}
@@ -163,18 +165,28 @@ class Player:
         return before
 
 
-def play(index, name, least_steps, seed, out):
-    env = gymnasium.make(name, disable_env_checker=True).unwrapped
-    recorder = env.np_random = Recorder(f"{name} {seed}")
-    player = Player(env, random.Random(f"player {name} {seed}"))
+def make(name, kwargs):
+    if "obstacle_type" in kwargs:
+        kwargs["obstacle_type"] = {"lava": Lava, "wall": Wall}[kwargs["obstacle_type"]]
+    return gymnasium.make(name, disable_env_checker=True, **kwargs).unwrapped
+
+
+def play(index, env, least_steps, resets, seed, out):
+    """Writes the records of one environment."""
+    recorder = env.np_random = Recorder(f"package {seed}")
+    player = Player(env, random.Random(f"player {seed}"))
     steps = 0
-    while steps < least_steps:
+
+    def start():
         obs, _ = env.reset()
         size = bytes([env.width, env.height])
-        start = [b"R", struct.pack("<H", index), recorder.take(), size, cells(env), place(env)]
-        start += [struct.pack("<I", env.max_steps), target(env), image(obs)]
-        out.write(b"".join(start))
+        parts = [b"R", struct.pack("<H", index), recorder.take(), size, cells(env), place(env)]
+        parts += [struct.pack("<I", env.max_steps), target(env), image(obs)]
+        out.write(b"".join(parts))
         player.start()
+
+    while steps < least_steps:
+        start()
         ended = False
         while not ended:
             action = player.action()
@@ -186,13 +198,16 @@ def play(index, name, least_steps, seed, out):
             steps += 1
         carried = bytes(env.carrying.encode() if env.carrying else (1, 0, 0))
         out.write(b"".join([b"E", cells(env), place(env), carried]))
+    for _ in range(resets):
+        start()
 
 
 def main():
     seed = sys.argv[1]
     for index, argument in enumerate(sys.argv[2:]):
-        name, steps = argument.rsplit(":", 1)
-        play(index, name, int(steps), seed, sys.stdout.buffer)
+        name, steps, resets, kwargs = argument.split(":", 3)
+        env = make(name, json.loads(kwargs or "{}"))
+        play(index, env, int(steps), int(resets), f"{seed} {argument}", sys.stdout.buffer)
     sys.stdout.buffer.write(b".")
 
 

@@ -231,6 +231,8 @@ fn exploration_and_replay(checks: &mut Checks, raw: &RawConfig) {
         raw.exploration.initial_random_env_steps,
         0..=MAX_ENV_STEPS,
     );
+    let temperature = raw.replay.subspace_temperature.unwrap_or(1.0);
+    checks.positive("replay.subspace_temperature", temperature, 1e6);
     checks.within("replay.capacity_transitions", raw.replay.capacity_transitions, 1..=MAX_CAPACITY);
 }
 

@@ -1,7 +1,9 @@
 //! Names of keys: which exist, which is nearest to a misspelt one, which have no effect.
 
 use super::raw::{AlgorithmName, RawConfig};
-use super::valid::{Algorithm, Config, Sampling};
+use super::replay::Sampling;
+use super::valid::{Algorithm, Config};
+use crate::replay::SubspaceLaw;
 use contrail_agents::{Distribution, DqnConfig};
 use serde_json::Value;
 use strsim::normalized_damerau_levenshtein as similarity;
@@ -13,7 +15,8 @@ const MIN_SIMILARITY: f64 = 0.5;
 pub(super) const EXTENDS: &str = "extends";
 
 /// Sections whose entries are the user's to name. Each is one value here; layers add to it.
-pub(super) const OPEN: [&str; 4] = ["env.contexts", "env.kwargs", "schedule.weights", "subspaces"];
+pub(super) const OPEN: [&str; 5] =
+    ["env.contexts", "env.kwargs", "replay.subspace_quota", "schedule.weights", "subspaces"];
 
 /// Every key of a config in dotted form, `section.key`, optional ones included, in alphabetical
 /// order. They are read off [`RawConfig`] itself, so that there is no second list to maintain.
@@ -105,6 +108,14 @@ pub(super) fn without_effect(key: &str, config: &Config) -> Option<&'static str>
             Some("dqn.noisy is true, which explores by noise on the weights")
         }
         ("evaluation", Algorithm::Sac(_)) if name == "epsilon" => Some("algorithm.name is \"sac\""),
+        ("replay", _) if name == "subspace_temperature" => {
+            (!matches!(config.replay.law, SubspaceLaw::Temperature(_)))
+                .then_some("replay.subspace_law is not \"temperature\"")
+        }
+        ("replay", _) if name.starts_with("subspace_quota") => {
+            (!matches!(config.replay.law, SubspaceLaw::Quota(_)))
+                .then_some("replay.subspace_law is not \"quota\"")
+        }
         ("schedule", _) => config.schedule.without_effect(name),
         ("replay", _)
             if config.replay.sampling == Sampling::Uniform && name.contains("_exponent") =>

@@ -13,6 +13,7 @@ mod merge;
 mod presets;
 mod python;
 mod raw;
+mod replay;
 mod schedule;
 mod sections;
 mod spaces;
@@ -25,9 +26,8 @@ mod tests;
 pub use error::ConfigError;
 pub use keys::known_keys;
 pub use python::{RawContext, RawKind, Wrapper};
-pub use raw::{
-    AlgorithmName, RawAlgorithm, RawConfig, RawEnv, RawExploration, RawReplay, SamplingName,
-};
+pub use raw::{AlgorithmName, RawAlgorithm, RawConfig, RawEnv, RawExploration};
+pub use replay::{Prioritized, RawReplay, ReplayConfig, Sampling, SamplingName, SubspaceLawName};
 pub use schedule::{Drift, RawSchedule, Schedule, ScheduleName};
 pub use sections::{
     ActorsConfig, CheckpointConfig, Device, EvaluationConfig, LearnerConfig, LogConfig, Mode,
@@ -35,8 +35,7 @@ pub use sections::{
 };
 pub use split::{DEFAULT_SUBSPACE, SplitConfig};
 pub use valid::{
-    Algorithm, Config, EnvConfig, EpsilonSchedule, ExplorationConfig, Prioritized, ReplayConfig,
-    RewardClip, Sampling, TimeLimit,
+    Algorithm, Config, EnvConfig, EpsilonSchedule, ExplorationConfig, RewardClip, TimeLimit,
 };
 
 use std::path::Path;

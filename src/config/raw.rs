@@ -1,12 +1,13 @@
 //! What was typed: every section and key that a config file may hold, with its default.
 
 use super::python::{RawContext, Wrapper};
+use super::replay::RawReplay;
 use super::schedule::RawSchedule;
 use super::sections::{
     ActorsConfig, CheckpointConfig, EvaluationConfig, LearnerConfig, LogConfig, RunConfig,
 };
 use super::split::SplitConfig;
-use super::valid::{Algorithm, Config, EpsilonSchedule, Prioritized, Sampling};
+use super::valid::{Algorithm, Config, EpsilonSchedule};
 use crate::roles::OnFault;
 use contrail_agents::{DqnConfig, NetworkConfig, SacConfig};
 use contrail_envs::WrittenSubspace;
@@ -220,48 +221,6 @@ impl Default for RawExploration {
     }
 }
 
-/// How minibatches are drawn, by the name that a user writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SamplingName {
-    /// Every transition alike.
-    Uniform,
-    /// In proportion to a power of the last error (Schaul et al. 2016).
-    Prioritized,
-}
-
-/// Section `[replay]` as written. The exponents belong to prioritized sampling.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RawReplay {
-    /// Transitions that are remembered.
-    pub capacity_transitions: usize,
-    /// How minibatches are drawn.
-    pub sampling: SamplingName,
-    /// Power of the priority in the sampling probability.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub priority_exponent: Option<f64>,
-    /// Power of the importance weight at the start.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub importance_exponent_start: Option<f64>,
-    /// Power of the importance weight at the end of the run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub importance_exponent_end: Option<f64>,
-}
-
-impl Default for RawReplay {
-    fn default() -> Self {
-        let exponents = Prioritized::default();
-        Self {
-            capacity_transitions: 100_000,
-            sampling: SamplingName::Uniform,
-            priority_exponent: Some(exponents.priority_exponent),
-            importance_exponent_start: Some(exponents.importance_exponent_start),
-            importance_exponent_end: Some(exponents.importance_exponent_end),
-        }
-    }
-}
-
 impl From<Config> for RawConfig {
     fn from(config: Config) -> Self {
         let epsilon = config.uses_epsilon().then_some(config.exploration.epsilon);
@@ -285,7 +244,7 @@ impl From<Config> for RawConfig {
                 epsilon_decay_env_steps: epsilon.map(|e| e.decay_env_steps),
                 initial_random_env_steps: config.exploration.initial_random_env_steps,
             },
-            replay: RawReplay::written(config.replay.capacity_transitions, config.replay.sampling),
+            replay: RawReplay::written(config.replay, &sources),
             learner: config.learner,
             evaluation: config.evaluation,
             checkpoint: config.checkpoint,
@@ -293,27 +252,6 @@ impl From<Config> for RawConfig {
             split: config.split,
             schedule: config.schedule.written(&sources),
             subspaces: config.subspaces.into_iter().map(|s| (s.name.clone(), s.into())).collect(),
-        }
-    }
-}
-
-impl RawReplay {
-    fn written(capacity_transitions: usize, sampling: Sampling) -> Self {
-        match sampling {
-            Sampling::Uniform => Self {
-                capacity_transitions,
-                sampling: SamplingName::Uniform,
-                priority_exponent: None,
-                importance_exponent_start: None,
-                importance_exponent_end: None,
-            },
-            Sampling::Prioritized(p) => Self {
-                capacity_transitions,
-                sampling: SamplingName::Prioritized,
-                priority_exponent: Some(p.priority_exponent),
-                importance_exponent_start: Some(p.importance_exponent_start),
-                importance_exponent_end: Some(p.importance_exponent_end),
-            },
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::error::{ConfigError, Problem};
 use super::raw::RawConfig;
+use super::replay::SubspaceLawName;
 use super::schedule::{RawSchedule, Schedule, ScheduleName};
 use super::valid::Config;
 use contrail_envs::{ContextSpec, Split, SplitKind, Subspace};
@@ -48,6 +49,7 @@ pub(super) fn problems(raw: &RawConfig) -> Vec<Problem> {
         self::split(split, raw, &mut found);
     }
     schedule(raw, &mut found);
+    quota(raw, &mut found);
     found
 }
 
@@ -96,6 +98,25 @@ fn known<'a>(names: impl Iterator<Item = &'a String>) -> String {
         "but there is no [subspaces.NAME] at all".to_owned()
     } else {
         format!("expected one of {}", names.join(", "))
+    }
+}
+
+/// Every source needs a share: one without would be stored and never drawn.
+fn quota(raw: &RawConfig, found: &mut Vec<Problem>) {
+    let (quota, sources) = (&raw.replay.subspace_quota, sources(raw));
+    let key = "replay.subspace_quota";
+    let mut refuse = |text| found.push(Problem { key, text });
+    for (name, share) in quota {
+        if !sources.contains(name) {
+            refuse(format!("{key} has {name:?}, {}", known(sources.iter())));
+        } else if !(share.is_finite() && *share > 0.0) {
+            refuse(format!("{key}.{name} is {share:?}, allowed finite numbers above 0"));
+        }
+    }
+    if raw.replay.subspace_law == SubspaceLawName::Quota {
+        for name in sources.iter().filter(|name| !quota.contains_key(*name)) {
+            refuse(format!("{key} has no share for {name:?}, every source subspace needs one"));
+        }
     }
 }
 

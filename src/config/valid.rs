@@ -2,7 +2,8 @@
 
 use super::checks;
 use super::error::{ConfigError, Problem};
-use super::raw::{AlgorithmName, RawConfig, RawEnv, RawReplay, SamplingName};
+use super::raw::{AlgorithmName, RawConfig, RawEnv};
+use super::replay::{ReplayConfig, Sampling};
 use super::schedule::Schedule;
 use super::sections::{
     ActorsConfig, CheckpointConfig, EvaluationConfig, LearnerConfig, LogConfig, RunConfig,
@@ -195,63 +196,6 @@ impl Default for EpsilonSchedule {
     }
 }
 
-/// What is remembered and how it is drawn.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ReplayConfig {
-    /// Transitions that are remembered, of all actors together.
-    pub capacity_transitions: usize,
-    /// How minibatches are drawn.
-    pub sampling: Sampling,
-}
-
-/// How minibatches are drawn.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Sampling {
-    /// Every transition alike.
-    Uniform,
-    /// In proportion to a power of the last error (Schaul et al. 2016).
-    Prioritized(Prioritized),
-}
-
-/// Exponents of prioritized sampling (Schaul et al. 2016: alpha and beta).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Prioritized {
-    /// Power of the priority in the sampling probability.
-    pub priority_exponent: f64,
-    /// Power of the importance weight at the start.
-    pub importance_exponent_start: f64,
-    /// Power of the importance weight at the end of the run, reached linearly.
-    pub importance_exponent_end: f64,
-}
-
-impl Sampling {
-    fn from_raw(raw: &RawReplay) -> Self {
-        let default = Prioritized::default();
-        match raw.sampling {
-            SamplingName::Uniform => Self::Uniform,
-            SamplingName::Prioritized => Self::Prioritized(Prioritized {
-                priority_exponent: raw.priority_exponent.unwrap_or(default.priority_exponent),
-                importance_exponent_start: raw
-                    .importance_exponent_start
-                    .unwrap_or(default.importance_exponent_start),
-                importance_exponent_end: raw
-                    .importance_exponent_end
-                    .unwrap_or(default.importance_exponent_end),
-            }),
-        }
-    }
-}
-
-impl Default for Prioritized {
-    fn default() -> Self {
-        Self {
-            priority_exponent: 0.6,
-            importance_exponent_start: 0.4,
-            importance_exponent_end: 1.0,
-        }
-    }
-}
-
 impl Config {
     /// Whether `exploration.epsilon_*` have an effect.
     #[must_use]
@@ -306,6 +250,8 @@ pub(super) fn validate(raw: RawConfig) -> Result<Config, Vec<Problem>> {
         replay: ReplayConfig {
             capacity_transitions: raw.replay.capacity_transitions,
             sampling: Sampling::from_raw(&raw.replay),
+            law: raw.replay.law(&sources),
+            keep_every_subspace: raw.replay.keep_every_subspace,
         },
         learner: raw.learner,
         evaluation: raw.evaluation,

@@ -6,6 +6,7 @@
 //!                                                   ^ PriorityUpdate, from the learner
 //! ```
 
+mod bits;
 mod check;
 mod config;
 mod error;
@@ -17,7 +18,7 @@ mod priorities;
 mod ring;
 mod sample;
 mod save;
-mod slots;
+pub(crate) mod slots;
 mod stats;
 mod store;
 mod streams;

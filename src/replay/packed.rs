@@ -1,10 +1,12 @@
 //! Observations in as few bits an element as their space allows.
 
+use super::bits::{pack, pack_2, pack_4, pack_8, unpack, unpack_2, unpack_4, unpack_8};
 use super::slots::{filled, gather, le_bytes, read_values, write_values};
 use contrail_agents::ObsBatch;
-use contrail_envs::{Dtype, ObsMut, ObsRef, ObsSpace};
+use contrail_envs::{Dtype, ObsRef, ObsSpace};
 use std::collections::TryReserveError;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 
 /// How the elements of one observation lie in memory; a function of its space alone.
 ///
@@ -60,44 +62,20 @@ impl Packing {
 
     fn pack(&self, values: &[u8], packed: &mut [u8]) {
         match self.per_byte {
-            8 => pack::<8>(values, packed),
-            4 => pack::<4>(values, packed),
-            2 => pack::<2>(values, packed),
+            8 => pack(values, packed, pack_8),
+            4 => pack(values, packed, pack_4),
+            2 => pack(values, packed, pack_2),
             _ => packed.copy_from_slice(values),
         }
     }
 
     fn unpack(&self, packed: &[u8], values: &mut [u8]) {
         match self.per_byte {
-            8 => unpack::<8>(packed, values),
-            4 => unpack::<4>(packed, values),
-            2 => unpack::<2>(packed, values),
+            8 => unpack(packed, values, unpack_8),
+            4 => unpack(packed, values, unpack_4),
+            2 => unpack(packed, values, unpack_2),
             _ => values.copy_from_slice(packed),
         }
-    }
-}
-
-/// `N` values a byte, the first in the lowest bits.
-fn pack<const N: usize>(values: &[u8], packed: &mut [u8]) {
-    let bits = 8 / N;
-    let (whole, rest) = values.as_chunks::<N>();
-    for (byte, values) in packed.iter_mut().zip(whole) {
-        *byte = (0..N).fold(0, |byte, i| byte | values[i] << (i * bits));
-    }
-    if let (Some(byte), false) = (packed.last_mut(), rest.is_empty()) {
-        *byte = (0..rest.len()).fold(0, |byte, i| byte | rest[i] << (i * bits));
-    }
-}
-
-fn unpack<const N: usize>(packed: &[u8], values: &mut [u8]) {
-    let bits = 8 / N;
-    let mask = u8::MAX >> (8 - bits);
-    let (whole, rest) = values.as_chunks_mut::<N>();
-    for (byte, values) in packed.iter().zip(whole) {
-        *values = std::array::from_fn(|i| (byte >> (i * bits)) & mask);
-    }
-    if let Some(byte) = packed.last() {
-        rest.iter_mut().enumerate().for_each(|(i, value)| *value = (byte >> (i * bits)) & mask);
     }
 }
 
@@ -142,19 +120,12 @@ impl PackedObs {
         }
     }
 
-    /// Copies row `row` out.
-    ///
-    /// # Panics
-    /// If `to` has another dtype or length: a bug of the caller.
-    pub(crate) fn read(&self, row: usize, to: ObsMut<'_>) {
+    /// Fills row `row` with zeros.
+    pub(crate) fn blank(&mut self, row: usize) {
         let width = self.width();
-        match (&self.rows, to) {
-            (Rows::F32(all), ObsMut::F32(to)) => to.copy_from_slice(&all[row * width..][..width]),
-            (Rows::U8(all), ObsMut::U8(to)) => {
-                assert_eq!(to.len(), self.packing.len, "elements of an observation");
-                self.packing.unpack(&all[row * width..][..width], to);
-            }
-            (_, to) => panic!("cannot read {:?} as {:?}", self.packing.dtype, to.as_ref().dtype()),
+        match &mut self.rows {
+            Rows::F32(all) => all[row * width..][..width].fill(0.0),
+            Rows::U8(all) => all[row * width..][..width].fill(0),
         }
     }
 
@@ -166,31 +137,40 @@ impl PackedObs {
         let (len, width) = (self.packing.len, self.width());
         match (&self.rows, to) {
             (Rows::F32(all), ObsBatch::F32(to)) => gather(all, (len, rows), to),
+            (Rows::U8(all), ObsBatch::U8(to)) if self.packing.per_byte == 1 => {
+                gather(all, (len, rows), to);
+            }
             (Rows::U8(all), ObsBatch::U8(to)) => {
+                // Copied first and unpacked then: the short copies let the processor wait for the
+                // cache misses of many rows at the same time.
+                let mut packed = Vec::with_capacity(rows.len() * width);
+                gather(all, (width, rows), &mut packed);
                 let begin = to.len();
                 to.resize(begin + rows.len() * len, 0);
-                for (row, to) in rows.iter().zip(to[begin..].chunks_exact_mut(len)) {
-                    self.packing.unpack(&all[*row as usize * width..][..width], to);
+                let unpacked = to[begin..].chunks_exact_mut(len);
+                for (packed, values) in packed.chunks_exact(width).zip(unpacked) {
+                    self.packing.unpack(packed, values);
                 }
             }
             _ => panic!("cannot gather {:?} as the other dtype", self.packing.dtype),
         }
     }
 
-    /// Writes the first `rows` rows, packed, floats little-endian.
-    pub(crate) fn save(&self, rows: usize, out: &mut dyn Write) -> io::Result<()> {
+    /// Writes some rows, packed, floats little-endian.
+    pub(crate) fn save(&self, rows: Range<usize>, out: &mut dyn Write) -> io::Result<()> {
+        let range = rows.start * self.width()..rows.end * self.width();
         match &self.rows {
-            Rows::F32(all) => write_values(out, &all[..rows * self.width()], le_bytes),
-            Rows::U8(all) => out.write_all(&all[..rows * self.width()]),
+            Rows::F32(all) => write_values(out, &all[range], le_bytes),
+            Rows::U8(all) => out.write_all(&all[range]),
         }
     }
 
-    /// Reads the first `rows` rows, as written by [`Self::save`].
-    pub(crate) fn restore(&mut self, rows: usize, input: &mut dyn Read) -> io::Result<()> {
-        let width = self.width();
+    /// Reads some rows, as written by [`Self::save`].
+    pub(crate) fn restore(&mut self, rows: Range<usize>, input: &mut dyn Read) -> io::Result<()> {
+        let range = rows.start * self.width()..rows.end * self.width();
         match &mut self.rows {
-            Rows::F32(all) => read_values(input, &mut all[..rows * width], f32::from_le_bytes),
-            Rows::U8(all) => input.read_exact(&mut all[..rows * width]),
+            Rows::F32(all) => read_values(input, &mut all[range], f32::from_le_bytes),
+            Rows::U8(all) => input.read_exact(&mut all[range]),
         }
     }
 
@@ -278,12 +258,14 @@ mod tests {
             obs.gather(&[1, 0], &mut gathered);
             prop_assert_eq!(gathered, ObsBatch::U8(expected));
             let mut bytes = Vec::new();
-            obs.save(2, &mut bytes).unwrap();
+            obs.save(1..3, &mut bytes).unwrap();
             let mut restored = PackedObs::allocate(Packing::of(&space), 3).unwrap();
-            restored.restore(2, &mut bytes.as_slice()).unwrap();
-            let mut second = vec![0; len];
-            restored.read(1, ObsMut::U8(&mut second));
-            prop_assert_eq!(&second, &rows[1]);
+            restored.restore(1..3, &mut bytes.as_slice()).unwrap();
+            restored.blank(2);
+            let mut second = ObsBatch::U8(Vec::new());
+            restored.gather(&[1, 2], &mut second);
+            let expected = rows[1].iter().copied().chain(std::iter::repeat_n(0, len)).collect();
+            prop_assert_eq!(second, ObsBatch::U8(expected));
         }
     }
 }

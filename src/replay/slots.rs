@@ -189,7 +189,7 @@ impl Slots {
     /// Writes the first `rows` rows, little-endian and packed, array after array.
     pub(super) fn save(&self, rows: usize, out: &mut dyn Write) -> io::Result<()> {
         write_values(out, &self.records[..rows], Record::encode)?;
-        self.obs.save(rows, out)?;
+        self.obs.save(0..rows, out)?;
         let action_len = self.box_action_len.unwrap_or_default();
         write_values(out, &self.box_actions[..rows * action_len], le_bytes)?;
         write_values(out, &self.contexts[..rows * self.context_len], le_bytes)
@@ -198,7 +198,7 @@ impl Slots {
     /// Reads the first `rows` rows, as written by [`Self::save`].
     pub(super) fn restore(&mut self, rows: usize, input: &mut dyn Read) -> io::Result<()> {
         read_values(input, &mut self.records[..rows], Record::decode)?;
-        self.obs.restore(rows, input)?;
+        self.obs.restore(0..rows, input)?;
         let action_len = self.box_action_len.unwrap_or_default();
         read_values(input, &mut self.box_actions[..rows * action_len], f32::from_le_bytes)?;
         let contexts = &mut self.contexts[..rows * self.context_len];
@@ -213,11 +213,11 @@ impl Slots {
     }
 }
 
-pub(super) fn le_bytes(value: &f32) -> [u8; 4] {
+pub(crate) fn le_bytes(value: &f32) -> [u8; 4] {
     value.to_le_bytes()
 }
 
-pub(super) fn filled<T: Clone>(len: usize, value: T) -> Result<Vec<T>, TryReserveError> {
+pub(crate) fn filled<T: Clone>(len: usize, value: T) -> Result<Vec<T>, TryReserveError> {
     let mut values = Vec::new();
     values.try_reserve_exact(len)?;
     values.resize(len, value);
@@ -235,7 +235,7 @@ pub(super) fn gather<T: Copy>(rows: &[T], (len, slots): (usize, &[u32]), to: &mu
 const PIECE: usize = 4096;
 
 /// Writes `values`, each as `W` bytes.
-pub(super) fn write_values<T, const W: usize>(
+pub(crate) fn write_values<T, const W: usize>(
     out: &mut dyn Write,
     values: &[T],
     encode: impl Fn(&T) -> [u8; W],
@@ -250,7 +250,7 @@ pub(super) fn write_values<T, const W: usize>(
 }
 
 /// Fills `values` from `W` bytes each.
-pub(super) fn read_values<T, const W: usize>(
+pub(crate) fn read_values<T, const W: usize>(
     input: &mut dyn Read,
     values: &mut [T],
     decode: impl Fn([u8; W]) -> T,

@@ -35,7 +35,7 @@ impl SumTree {
     }
 
     /// Nodes of a tree for `count` values.
-    pub(super) fn node_count(count: usize) -> usize {
+    pub(crate) fn node_count(count: usize) -> usize {
         count.max(1).next_power_of_two().saturating_mul(2)
     }
 
@@ -126,8 +126,16 @@ impl SumTree {
         Ok(())
     }
 
+    /// Replaces the first `count` values at once, zeros beyond.
+    pub(crate) fn fill(&mut self, count: usize, value: impl Fn(usize) -> f64) {
+        let Ok(()) = self.refill(count, |values| {
+            values.iter_mut().enumerate().for_each(|(index, to)| *to = value(index));
+            Ok::<(), std::convert::Infallible>(())
+        });
+    }
+
     /// Whether every parent is the sum of its children.
-    pub(super) fn check_valid(&self) -> Result<(), String> {
+    pub(crate) fn check_valid(&self) -> Result<(), String> {
         for node in 1..self.leaves() {
             let (sum, left, right) =
                 (self.nodes[node], self.nodes[2 * node], self.nodes[2 * node + 1]);
@@ -141,7 +149,7 @@ impl SumTree {
     }
 
     #[cfg(test)]
-    pub(super) fn allocated_bytes(&self) -> usize {
+    pub(crate) fn allocated_bytes(&self) -> usize {
         self.nodes.capacity() * size_of::<f64>()
     }
 }

@@ -276,8 +276,8 @@ pub(super) fn replay_config(config: &Config, spaces: &Spaces) -> replay::ReplayC
         n_step: config.algorithm.n_step(),
         sampling,
         subspaces: config.sources().len(),
-        law: replay::SubspaceLaw::Uniform,
-        keep_every_subspace: false,
+        law: config.replay.law.clone(),
+        keep_every_subspace: config.replay.keep_every_subspace,
     }
 }
 

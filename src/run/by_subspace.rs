@@ -136,12 +136,12 @@ impl BySubspace {
         curves
     }
 
-    /// A table for the terminal, at most 80 columns wide for names of up to 20 letters.
+    /// A table for the terminal, at most 80 columns wide for names of up to 19 letters.
     #[must_use]
     pub fn table(&self) -> String {
         let width = self.subspaces.iter().map(|s| s.name.len()).max().unwrap_or(0).max(8);
         let mut text = format!(
-            "  {:<width$}  {:<6} {:>9} {:>21} {:>8} {:>8} {:>5}\n",
+            "  {:<width$}  {:<6} {:>8} {:>20} {:>7} {:>7} {:>4}\n",
             "subspace", "side", "return", "95% interval", "std", "length", "n"
         );
         for s in &self.subspaces {
@@ -149,7 +149,7 @@ impl BySubspace {
             // A text cannot fail to be written.
             let _ = writeln!(
                 text,
-                "  {:<width$}  {side:<6} {:>9.2} {:>21} {:>8.2} {:>8.1} {:>5}",
+                "  {:<width$}  {side:<6} {:>8.2} {:>20} {:>7.2} {:>7.1} {:>4}",
                 s.name,
                 s.mean_return,
                 written(s.interval),
@@ -222,7 +222,7 @@ mod tests {
         );
         let table = by.table();
         assert!(table.lines().all(|line| line.len() <= 80), "{table}");
-        assert!(table.contains("c         target      0.50"), "{table}");
+        assert!(table.contains("c         target     0.50"), "{table}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::subspace_curves::{SubspaceCurves, SubspaceState};
 use super::summary::{EvaluationSummary, RunEnd, Summary};
 use crate::config::Config;
 use crate::log::{self, Counters, HparamValue, MetricLog, Progress, code_block};
-use crate::replay::{RateLimiter, Replay};
+use crate::replay::{RateLimiter, Replay, SubspaceStats};
 use crate::roles::{ActReport, EpisodeEnd, Evaluation, Exploration, Fault, LearnReport};
 use crate::subspaces::{LeakReport, SubspacePlan};
 use anyhow::Result;
@@ -28,6 +28,7 @@ pub(super) struct ReplayReport {
     samples_per_insert: f64,
     dropped_transitions: u64,
     stale_priorities: u64,
+    pub(super) subspaces: Vec<SubspaceStats>,
 }
 
 impl ReplayReport {
@@ -37,6 +38,7 @@ impl ReplayReport {
             samples_per_insert: limiter.samples_per_insert_so_far(),
             dropped_transitions: replay.dropped_waiting(),
             stale_priorities: replay.stale_priorities(),
+            subspaces: replay.subspace_stats(),
         }
     }
 }
@@ -287,7 +289,7 @@ impl Recorder {
             return Ok(false);
         }
         let mut row = self.row(replay);
-        row.extend(self.subspaces.row(self.counters.env_steps));
+        row.extend(self.subspaces.row(self.counters.env_steps, &replay.subspaces));
         self.log.scalars(self.counters, &row)?;
         for (name, values) in std::mem::take(&mut self.state.histograms) {
             self.log.histogram(&name, self.counters, &values)?;

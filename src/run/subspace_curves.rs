@@ -1,5 +1,6 @@
 //! Curves by subspace: what was played where, how it went, and when the schedule shifted.
 
+use crate::replay::SubspaceStats;
 use crate::roles::EpisodeEnd;
 use crate::stats::mean;
 use crate::subspaces::{Skew, SubspacePlan};
@@ -94,7 +95,7 @@ impl SubspaceCurves {
     }
 
     /// Ends a period of the log and gives its curves; none for the published environment alone.
-    pub(super) fn row(&mut self, env_steps: u64) -> Vec<(String, f64)> {
+    pub(super) fn row(&mut self, env_steps: u64, replay: &[SubspaceStats]) -> Vec<(String, f64)> {
         self.state.skew.end_period();
         let mut row = Vec::new();
         if self.is_plain() {
@@ -107,6 +108,13 @@ impl SubspaceCurves {
             };
             add("episodes", self.state.episodes[number] as f64);
             add("env_steps", played[number] as f64);
+            if let Some(stored) = replay.get(number) {
+                add("replay_size", stored.size as f64);
+                add("replay_age", stored.age_env_steps);
+                add("replay_reuse", stored.reuse);
+                add("replay_coverage", stored.coverage);
+                add("replay_forgotten", stored.forgotten as f64);
+            }
             let window = &self.state.windows[number];
             if window.is_empty() {
                 continue;

@@ -128,6 +128,16 @@ impl Patch {
         pieces
     }
 
+    /// Number of its contexts as often as they are drawn relative to each other; `None` if there is
+    /// no end of them.
+    pub(super) fn draws(&self) -> Option<f64> {
+        let count = |support: &Support| match support {
+            Support::Points(points) => Some(points.len() as f64),
+            Support::Interval(..) => None,
+        };
+        self.0.iter().map(count).product()
+    }
+
     /// Its contexts as often as they are drawn relative to each other, the last value varying
     /// fastest; `None` if there are more than `limit`, or no end of them.
     pub(super) fn points(&self, limit: usize) -> Option<Vec<Vec<f64>>> {

@@ -148,6 +148,18 @@ fn what_a_user_names_is_refused_by_its_name() {
             "env.contexts.g is a choice without choices",
         ),
         ("subspaces.moon.g={uniform=[1]}", "uniform"),
+        ("subspaces.a%b.g=1", "a subspace is called \"a%b\", allowed: 1 to 64 letters"),
+        ("replay.subspace_quota={moon=0.5}", "replay.subspace_quota has \"moon\", expected one of"),
+        ("replay.subspace_quota={default=0.0}", "replay.subspace_quota.default is 0.0, allowed"),
+        ("replay.subspace_law=quota", "replay.subspace_quota has no share for \"default\""),
+        ("replay.subspace_temperature=2.0", "replay.subspace_law is not \"temperature\""),
+        ("schedule.weights={moon=1.0}", "schedule.weights has \"moon\", expected one of"),
+        ("schedule.weights={default=0.0}", "schedule.weights are all 0"),
+        ("schedule.kind=recurring", "needs at least 2 source subspaces, there is 1"),
+        ("schedule.kind=drifting", "needs schedule.drift_value"),
+        ("schedule.kind=cyclc", "schedule.kind is \"cyclc\", expected one of"),
+        ("schedule.order=['x']", "schedule.order has \"x\", expected one of \"default\""),
+        ("split.source=['x']", "split.source has \"x\", but there is no [subspaces.NAME] at all"),
     ] {
         let text = refusal(set(&[assignment]));
         assert!(text.contains(expected), "{assignment}: {text}");

@@ -107,7 +107,37 @@ fn ranges_end_where_they_should() {
 
 #[test]
 fn the_effective_config_parses_back() {
-    let cases: [&[&str]; 8] = [
+    let two = ["subspaces.a.g=1.0", "subspaces.b.g=2.0"];
+    let split = [
+        "split.source=['b','a']",
+        "split.target=['c']",
+        "split.kind=goal",
+        "subspaces.c.g={uniform=[3.0,4.0]}",
+    ];
+    let joined = |all: &[&[&'static str]]| all.concat();
+    let subspaces = [
+        joined(&[&two, &["schedule.kind=iid", "schedule.weights.a=2.5"]]),
+        joined(&[&two, &split, &["schedule.kind=dirichlet", "schedule.alpha=0.3"]]),
+        joined(&[&two, &split, &["schedule.kind=cyclic", "schedule.order=['a','b','b']"]]),
+        joined(&[&two, &["schedule.kind=recurring", "schedule.phase_env_steps=77"]]),
+        joined(&[
+            &two,
+            &[
+                "actors.count=2",
+                "schedule.kind=drifting",
+                "schedule.drift_value=g",
+                "schedule.drift_to=3.0",
+            ],
+        ]),
+        joined(&[&two, &["replay.subspace_law=temperature", "replay.subspace_temperature=3.5"]]),
+        joined(&[&two, &["replay.subspace_law=quota", "replay.subspace_quota={a=1.0,b=3.0}"]]),
+        joined(&[&two, &["replay.keep_every_subspace=true", "subspaces.b.except=['a']"]]),
+        vec![
+            "subspaces.a.contexts=[{g=1.0,m=2.0},{g=3.0}]",
+            "subspaces.b.g={normal={mean=1.0,std=1.0,low=0.0,high=2.0}}",
+        ],
+    ];
+    let mut cases: Vec<&[&str]> = vec![
         &[],
         &["algorithm.name=sac", "sac.gamma=0.9"],
         &["dqn.noisy=true"],
@@ -135,6 +165,7 @@ fn the_effective_config_parses_back() {
             "exploration.epsilon_end=0.07",
         ],
     ];
+    cases.extend(subspaces.iter().map(Vec::as_slice));
     for assignments in cases {
         let config = set(assignments).unwrap();
         let text = config.to_toml().unwrap();

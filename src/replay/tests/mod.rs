@@ -1,5 +1,7 @@
 //! Tests of the whole replay; tables and random operations.
 
+mod config;
+mod model;
 mod n_step;
 mod priorities;
 mod random;

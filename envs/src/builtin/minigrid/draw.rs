@@ -10,6 +10,8 @@ use crate::RgbFrame;
 const CELL_PX: i64 = 24;
 const GRID_LINE: [u8; 3] = [44, 44, 50];
 const FLOOR: [u8; 3] = [16, 16, 20];
+/// Darker than a grey door.
+const WALL: [u8; 3] = [90, 90, 96];
 const AGENT: [u8; 3] = [240, 60, 50];
 const LAVA: [u8; 3] = [250, 120, 20];
 const LAVA_DARK: [u8; 3] = [120, 40, 0];
@@ -70,7 +72,7 @@ impl Tile<'_> {
         let color = rgb(cell.color());
         let dark = color.map(|level| level / 3);
         match cell {
-            _ if cell.is(Kind::Wall) => self.fill(color),
+            _ if cell.is(Kind::Wall) => self.fill(WALL),
             _ if cell.is(Kind::Goal) => self.rect((1, 1), (CELL_PX, CELL_PX), color),
             _ if cell.is(Kind::Floor) => self.rect((1, 1), (CELL_PX, CELL_PX), dark),
             _ if cell.is(Kind::Lava) => {

@@ -81,7 +81,9 @@ enum Phase {
 /// Dynamic-Obstacles. The most steps m follow from the size, so the environment truncates by
 /// itself, and a time limit of the registry comes on top of that: it can cut earlier, not later.
 ///
-/// Context: by family, see the spec. The defaults are the published environment.
+/// Context: by family, see the spec. The defaults are the published environment. Numbers are
+/// rounded. A color or a type of -1 is drawn from all: a split that holds some out must list the
+/// others, since as a value -1 is disjoint from each of them.
 ///
 /// # Source
 /// Package `minigrid` 3.2.0 (Chevalier-Boisvert et al. 2023, arXiv 2306.13831).
@@ -94,9 +96,9 @@ enum Phase {
 /// - The random numbers come from another generator; the procedures that use them are the same.
 pub struct MiniGrid {
     spec: EnvSpec,
-    layout: Box<dyn Layout>,
+    pub(super) layout: Box<dyn Layout>,
     encoding: Encoding,
-    world: World,
+    pub(super) world: World,
     rng: Prng,
     phase: Phase,
 }

@@ -35,7 +35,7 @@ impl Area {
 /// The heading of the agent, as an index into these: right, down, left, up.
 pub(super) const STEPS: [isize; 4] = [1, STRIDE as isize, -1, -(STRIDE as isize)];
 
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub(super) struct Grid {
     pub(super) width: usize,
     pub(super) height: usize,

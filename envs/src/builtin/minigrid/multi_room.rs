@@ -69,8 +69,8 @@ impl Room {
         inside && self.left + self.width <= size && self.top + self.height < size
     }
 
-    /// Whether it is clear of an earlier room. To the right and below, walls must not even touch
-    /// with a gap of none: so published.
+    /// Whether it is clear of an earlier room. To the left of the other and above it, one column
+    /// or row must lie between them; to the right and below, walls may touch: so published.
     fn is_clear_of(&self, other: &Self) -> bool {
         self.left + self.width < other.left
             || other.left + other.width <= self.left

@@ -2,7 +2,7 @@
 
 use super::Draws;
 use super::cell::Cell;
-use super::grid::{Grid, MAX_SIZE, Spot, column_and_row, spot};
+use super::grid::{Grid, MAX_SIZE, ROW, Spot};
 use serde::{Deserialize, Serialize};
 
 /// Most obstacles: what the published rule allows in the largest grid.
@@ -31,12 +31,10 @@ impl Obstacles {
     /// none is found it stays.
     pub(super) fn wander(&mut self, grid: &mut Grid, agent: Spot, draws: &mut dyn Draws) {
         for from in &mut self.spots[..self.count.min(MAX_OBSTACLES)] {
-            let (x, y) = column_and_row(*from);
+            let corner = *from - ROW - 1;
             for _ in 0..MAX_DRAWS {
-                // Obstacles never lie on the outer wall, so x and y are at least 1.
-                let to_x = x - 1 + draws.below(3) as usize;
-                let to_y = y - 1 + draws.below(3) as usize;
-                let to = spot(to_x, to_y);
+                let (aside, down) = (draws.below(3) as usize, draws.below(3) as usize);
+                let to = corner + down * ROW + aside;
                 if grid.at(to).is_empty() && to != agent {
                     grid.set(to, grid.at(*from));
                     grid.set(*from, Cell::EMPTY);

@@ -1,7 +1,7 @@
 //! A world as it is saved.
 
 use super::cell::Cell;
-use super::grid::{Grid, MAX_SIZE, spot};
+use super::grid::{Grid, MAX_SIZE, NOWHERE, spot};
 use super::obstacles::Obstacles;
 use super::world::{Mission, Task, World};
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,15 @@ impl Saved {
         if outside(&self.agent) || self.heading > 3 {
             return Err(format!("its agent is at {} heading {}", self.agent, self.heading));
         }
+        if let Task::PickUp(spot) | Task::Open(spot) | Task::StandBeside(spot) = self.task
+            && spot != NOWHERE
+            && outside(&spot)
+        {
+            return Err(format!("the target is outside the grid: {:?}", self.task));
+        }
+        if self.max_env_steps == 0 {
+            return Err("its step limit is 0".to_owned());
+        }
         if self.obstacles.spots().iter().any(outside) {
             return Err(format!("an obstacle is outside the grid: {:?}", self.obstacles.spots()));
         }
@@ -90,5 +99,39 @@ impl Saved {
             grid.set(spot(index % width, index / width), cell);
         }
         Ok(grid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_world_that_cannot_be_is_refused_with_the_reason() {
+        let mut world = World::new();
+        world.grid.clear_room(5, 5);
+        world.agent = spot(1, 1);
+        type Row = (fn(&mut Saved), &'static str);
+        let table: [Row; 9] = [
+            (|saved| saved.width = 2, "its grid is 2 by 5, allowed are 3 to 25"),
+            (|saved| saved.cells.truncate(24), "it has 24 cells of 5 by 5"),
+            (|saved| saved.cells[7] = 0, "there is no cell 0"),
+            (|saved| saved.agent = 0, "its agent is at 0 heading 0"),
+            (|saved| saved.heading = 4, "heading 4"),
+            (|saved| saved.carried = Cell::WALL.byte(), "which is nothing to carry"),
+            (|saved| saved.task = Task::Open(40_000), "the target is outside the grid"),
+            (|saved| saved.max_env_steps = 0, "its step limit is 0"),
+            (|saved| saved.obstacles.push(3), "an obstacle is outside the grid: [3]"),
+        ];
+        for (damage, reason) in table {
+            let mut saved = Saved::from(&world);
+            damage(&mut saved);
+            let refused = saved.into_world().err().unwrap();
+            assert!(refused.contains(reason), "{refused}");
+        }
+        let same = Saved::from(&world).into_world().unwrap();
+        assert_eq!((same.size(), same.agent()), ((5, 5), (1, 1, 0)));
+        assert_eq!(same.cell(0, 0), Cell::WALL.shown());
+        assert_eq!(same.cell(3, 3), Cell::EMPTY.shown());
     }
 }
