@@ -1,13 +1,14 @@
 #!/bin/sh
 # How much faster Contrail's own environments step than those that Python users have.
 #
-#   benches/peers.sh                  # everything, about 8 minutes
+#   benches/peers.sh                  # everything, about 6 minutes
 #   ROUNDS=3 SECONDS_EACH=1 benches/peers.sh
 #
 # Each round measures Contrail, then the peer in a plain Python loop without Contrail. Everything is
 # bound to one core (CORE), threads of the peer included; the number in brackets says how much of it
-# the measurement got. EnvPool has one thread and is measured with 256 and with 4096 environments
-# together, since what a call from Python costs is shared by all of a batch.
+# the measurement got, and "per core" takes that into account. EnvPool has one thread and is measured
+# with 256 and with 4096 environments together, since all of a batch share what a call from Python
+# costs.
 # Needs target/release/contrail (`cargo build --release`) and Python 3.11 or newer.
 set -eu
 cd "$(dirname "$0")/.."
@@ -15,6 +16,7 @@ python=${PYTHON:-python3}
 rounds=${ROUNDS:-5}
 seconds=${SECONDS_EACH:-3}
 core=${CORE:-0}
+contrail=${CONTRAIL:-target/release/contrail}
 venv=.venv-bench
 
 wanted=$("$python" --version; cat benches/requirements.txt)
@@ -37,7 +39,7 @@ fi
 
 # ID [OPTION...]
 bench() {
-    $bound target/release/contrail bench env "$@" --rounds "$rounds" --seconds "$seconds" \
+    $bound "$contrail" bench env "$@" --rounds "$rounds" --seconds "$seconds" \
         --set "env.python=$venv/bin/python" 2>"$venv/errors" || {
         cat "$venv/errors" >&2
         exit 1

@@ -206,16 +206,28 @@ pub struct RecordArgs {
 
 /// `contrail envs`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  contrail envs\n  contrail envs CartPole-v1 --json\n  \
-    contrail envs gym:CartPole-v1 --set env.python=venv/bin/python")]
+#[command(
+    group = clap::ArgGroup::new("subject").args(["id", "config"]).multiple(true),
+    after_help = "Examples:\n  contrail envs\n  contrail envs CartPole-v1 --json\n  \
+    contrail envs gym:CartPole-v1 --set env.python=venv/bin/python\n  \
+    contrail envs --config my.toml --picture subspaces.png"
+)]
 pub struct EnvsArgs {
     /// Environment to describe; all are listed without one.
     #[arg(value_name = "ID")]
     pub id: Option<String>,
 
     /// Sets a key of [env] that the environment needs; repeatable, the last wins.
-    #[arg(long, value_name = "KEY=VALUE", requires = "id")]
+    #[arg(long, value_name = "KEY=VALUE", requires = "subject")]
     pub set: Vec<String>,
+
+    /// Config file (TOML) whose [subspaces] --picture draws; without ID, in its environment.
+    #[arg(long, value_name = "FILE", requires = "picture")]
+    pub config: Option<PathBuf>,
+
+    /// PNG to draw: a row of contexts, drawn at random, for each subspace of --config.
+    #[arg(long, value_name = "FILE", requires = "config", conflicts_with = "json")]
+    pub picture: Option<PathBuf>,
 
     /// Print JSON on stdout.
     #[arg(long)]

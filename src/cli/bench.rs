@@ -7,7 +7,7 @@ use crate::config::{self, Overrides};
 use crate::run::env_options;
 use anyhow::Result;
 use contrail_envs::conformance::steps_per_s;
-use contrail_envs::{EnvError, EnvOptions, Registry, python};
+use contrail_envs::{EnvError, EnvOptions, Environment, Registry, python};
 use serde::Serialize;
 use serde_json::json;
 use std::time::Duration;
@@ -25,6 +25,7 @@ struct Bench {
     rounds: Vec<Round>,
     /// Of the rounds' ratios.
     median_ratio: Option<f64>,
+    median_ratio_per_core: Option<f64>,
 }
 
 /// One of the two that are compared.
@@ -45,19 +46,28 @@ struct Round {
     /// A plain Python loop that resets without seeds.
     peer: Option<Speed>,
     ratio: Option<f64>,
+    /// Of env steps in a second of CPU time: other work on the machine makes no difference to it.
+    ratio_per_core: Option<f64>,
 }
 
 #[derive(Clone, Copy, Serialize)]
 struct Speed {
     env_steps_per_s: f64,
-    /// Cores kept busy, where the system tells.
+    /// Cores kept busy, workers in Python included, where the system tells.
     cores: Option<f64>,
+}
+
+impl Speed {
+    fn per_core(self) -> Option<f64> {
+        self.cores.filter(|cores| *cores > 0.0).map(|cores| self.env_steps_per_s / cores)
+    }
 }
 
 impl Round {
     fn new(own: Speed, peer: Option<Speed>) -> Self {
         let ratio = peer.map(|peer| own.env_steps_per_s / peer.env_steps_per_s);
-        Self { own, peer, ratio }
+        let per_core = own.per_core().zip(peer.and_then(Speed::per_core));
+        Self { own, peer, ratio, ratio_per_core: per_core.map(|(own, peer)| own / peer) }
     }
 }
 
@@ -100,7 +110,7 @@ pub(super) fn env(args: &BenchEnvArgs, registry: &Registry) -> Result<Exit> {
     let duration = Duration::from_secs_f64(args.seconds);
     let rounds = (0..args.rounds).map(|number| {
         let mut envs = registry.make_batch(id, &options, args.envs)?;
-        let own = own_speed(&mut envs, u64::from(number), duration)?;
+        let own = own_speed((id, &mut envs), u64::from(number), duration)?;
         drop(envs); // its worker must not share the core with the plain loop
         let peer = peer.as_ref().map(|peer| peer_speed(peer, duration)).transpose()?;
         Ok(Round::new(own, peer))
@@ -115,11 +125,17 @@ pub(super) fn env(args: &BenchEnvArgs, registry: &Registry) -> Result<Exit> {
 }
 
 fn own_speed(
-    envs: &mut [Box<dyn contrail_envs::Environment>],
+    (id, envs): (&str, &mut [Box<dyn Environment>]),
     seed: u64,
     duration: Duration,
 ) -> Result<Speed> {
-    let (env_steps_per_s, cores) = cores::of_self(|| steps_per_s(envs, seed, duration));
+    let mut run = || cores::of_self(|| steps_per_s(envs, seed, duration));
+    if !python::is_python(id) {
+        let (env_steps_per_s, cores) = run();
+        return Ok(Speed { env_steps_per_s: env_steps_per_s?, cores });
+    }
+    let ((env_steps_per_s, own), worker) = cores::of_child(duration, run);
+    let cores = own.zip(worker).map(|(own, worker)| own + worker);
     Ok(Speed { env_steps_per_s: env_steps_per_s?, cores })
 }
 
@@ -137,10 +153,14 @@ fn summary((id, envs): (&str, usize), peer: Option<&Peer>, rounds: Vec<Round>) -
             rounds.iter().map(of_peer).collect::<Option<_>>().map(median)?;
         Some(Side { id: peer.id.clone(), envs: peer.envs, median_env_steps_per_s })
     });
-    let ratios: Option<Vec<f64>> = rounds.iter().map(|round| round.ratio).collect();
+    let median_of = |ratio: fn(&Round) -> Option<f64>| {
+        rounds.iter().map(ratio).collect::<Option<_>>().map(median)
+    };
+    let (median_ratio, median_ratio_per_core) =
+        (median_of(|round| round.ratio), median_of(|round| round.ratio_per_core));
     let speeds = rounds.iter().map(|round| round.own.env_steps_per_s).collect();
     let own = Side { id: id.to_owned(), envs, median_env_steps_per_s: median(speeds) };
-    Bench { own, peer, median_ratio: ratios.map(median), rounds }
+    Bench { own, peer, median_ratio, median_ratio_per_core, rounds }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -158,19 +178,24 @@ fn text(bench: &Bench) -> String {
     for (number, round) in bench.rounds.iter().enumerate() {
         text += &format!("  round {:<2} {}", number + 1, speed(round.own));
         if let (Some(peer), Some(ratio)) = (round.peer, round.ratio) {
-            text += &format!("   against {}   ratio {ratio:.2}", speed(peer));
+            let ratios = ratios(ratio, round.ratio_per_core);
+            text += &format!("   against {}   {ratios}", speed(peer));
         }
         text += "\n";
     }
     text += &format!("  median   {:>12.0}", bench.own.median_env_steps_per_s);
     if let (Some(peer), Some(ratio)) = (&bench.peer, bench.median_ratio) {
-        let own_cores = " ".repeat(7);
-        text += &format!(
-            "{own_cores}   against {:>12.0}{own_cores}   ratio {ratio:.2}",
-            peer.median_env_steps_per_s
-        );
+        let blank = " ".repeat(7); // where a round has its cores
+        let ratios = ratios(ratio, bench.median_ratio_per_core);
+        text +=
+            &format!("{blank}   against {:>12.0}{blank}   {ratios}", peer.median_env_steps_per_s);
     }
     text + "\n"
+}
+
+fn ratios(ratio: f64, per_core: Option<f64>) -> String {
+    let per_core = per_core.map_or_else(String::new, |ratio| format!(", per core {ratio:.2}"));
+    format!("ratio {ratio:.2}{per_core}")
 }
 
 /// A speed with the cores that it took, always as wide.
@@ -200,6 +225,12 @@ mod tests {
     fn a_ratio_needs_both() {
         assert_eq!(Round::new(at(60.0), Some(at(80.0))).ratio, Some(0.75));
         assert_eq!(Round::new(at(60.0), None).ratio, None);
+        // Half a core against 1.5 cores.
+        let [own, peer] = [(60.0, 0.5), (80.0, 1.5)]
+            .map(|(env_steps_per_s, cores)| Speed { env_steps_per_s, cores: Some(cores) });
+        assert_eq!(Round::new(own, Some(peer)).ratio_per_core, Some(2.25));
+        let unknown = Speed { cores: None, ..peer };
+        assert_eq!(Round::new(own, Some(unknown)).ratio_per_core, None);
     }
 
     fn args(words: &[&str]) -> BenchEnvArgs {
@@ -252,6 +283,6 @@ mod tests {
         let text = text(&bench);
         assert!(text.contains("against gym:A-v0, 1 together, in a plain Python loop"), "{text}");
         let last = text.lines().last().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
-        assert_eq!(last, "median 500 against 20 ratio 25.00");
+        assert_eq!(last, "median 500 against 20 ratio 25.00, per core 25.00");
     }
 }

@@ -1,6 +1,6 @@
 //! `contrail envs`.
 
-use super::{EnvsArgs, Exit, print, print_json};
+use super::{EnvsArgs, Exit, picture, print, print_json};
 use crate::config::{self, Overrides};
 use crate::run::env_options;
 use anyhow::Result;
@@ -30,6 +30,9 @@ impl<'a> From<&'a EnvSpec> for Described<'a> {
 }
 
 pub(super) fn run(args: &EnvsArgs, registry: &Registry) -> Result<Exit> {
+    if let (Some(file), Some(out)) = (&args.config, &args.picture) {
+        return picture::run(args, (file, out), registry);
+    }
     match &args.id {
         Some(id) => {
             let (env, set) = (Some(id.clone()), args.set.clone());

@@ -5,6 +5,7 @@ mod bench;
 mod check_env;
 mod envs;
 mod evaluate;
+mod picture;
 mod record;
 mod train;
 
