@@ -98,11 +98,21 @@ fn describe(spec: &EnvSpec, json: bool) -> Result<()> {
         "  context      default, bounds\n"
     };
     for value in &spec.context.values {
-        let bounds = format!("{} to {}", value.low, value.high);
+        let bounds = format!("{} to {}", short(value.low), short(value.high));
         text += &format!(
             "    {:<22} {:>8} {:<8} {:<18} {}\n",
-            value.name, value.default, value.unit, bounds, value.doc
+            value.name,
+            short(value.default),
+            value.unit,
+            bounds,
+            value.doc
         );
     }
     print(&text)
+}
+
+/// `value` to 4 decimals where it has more; `--json` has all of them.
+fn short(value: f64) -> String {
+    let (all, rounded) = (value.to_string(), format!("{value:.4}"));
+    if all.len() > rounded.len() && value.abs() >= 0.001 { rounded } else { all }
 }

@@ -3,7 +3,7 @@
 mod sheet;
 
 use super::{EnvsArgs, Exit, print};
-use crate::config::{self, Overrides};
+use crate::config::{self, Config, Overrides};
 use crate::run::{UserError, env_options};
 use anyhow::{Context as _, Result};
 use contrail_envs::{
@@ -35,10 +35,7 @@ pub(super) fn run(
     let mut options = env_options(&config.env);
     options.python.render = true;
     let mut env = registry.make(&config.env.id, &options)?;
-    let subspaces = match &config.subspaces[..] {
-        [] => vec![Subspace { name: "default".to_owned(), ..Subspace::default() }],
-        declared => declared.to_vec(),
-    };
+    let subspaces = in_order(&config);
     for subspace in &subspaces {
         subspace.check(&env.spec().context).map_err(|error| UserError(error.to_string()))?;
     }
@@ -53,6 +50,15 @@ pub(super) fn run(
         config.env.id
     ))?;
     Ok(Exit::Done)
+}
+
+/// Sources, targets, and those that are in neither.
+fn in_order(config: &Config) -> Vec<Subspace> {
+    let mut all: Vec<Subspace> = config.sources().into_iter().chain(config.targets()).collect();
+    let is_new = |s: &&Subspace| all.iter().all(|known| known.name != s.name);
+    let others: Vec<Subspace> = config.subspaces.iter().filter(is_new).cloned().collect();
+    all.extend(others);
+    all
 }
 
 /// Pictures of `subspace`. Those of one column share seed and actions in every row, so that only
