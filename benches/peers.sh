@@ -29,7 +29,6 @@ if [ ! -f "$venv/made-from" ] || [ "$wanted" != "$(cat "$venv/made-from")" ]; th
     printf '%s\n' "$wanted" >"$venv/made-from"
 fi
 
-export PYTHONPATH=benches/python # ids of MinAtar
 bound=
 if command -v taskset >/dev/null; then
     bound="taskset -c $core"
@@ -50,7 +49,7 @@ bench() {
 lscpu 2>/dev/null | sed -n 's/^Model name: */on one core of /p'
 echo
 for game in Asterix Breakout Freeway Seaquest SpaceInvaders; do
-    bench "MinAtar/$game-v1" --against "gym:minatar_ids:MinAtar/$game-v1"
+    bench "MinAtar/$game-v1" --against "gym:MinAtar/$game-v1"
 done
 bench CartPole-v1 --against gym:CartPole-v1
 bench CartPole-v1 --against envpool:CartPole-v1 --against-envs 256

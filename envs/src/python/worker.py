@@ -29,12 +29,13 @@ HEAD = struct.Struct("<cI")
 DONE = HEAD.pack(b"D", 0)
 # How long the next request is waited for without sleeping.
 SPIN_NS = 100_000
-# Modules that register ids of these namespaces or prefixes when they are imported.
+# Modules that register ids of these namespaces or prefixes when they are imported, or by a call of
+# the function after the colon.
 PLUGINS = {
     "ALE": "ale_py",
     "BabyAI": "minigrid",
     "MiniGrid": "minigrid",
-    "MinAtar": "minatar",
+    "MinAtar": "minatar.gym:register_envs",
     "Fetch": "gymnasium_robotics",
     "highway": "highway_env",
 }
@@ -282,10 +283,13 @@ class Actions:
 
 def import_plugin(env_id):
     """Imports the module that is known to register ids like this one; whether there is one."""
-    for prefix, module in PLUGINS.items():
+    for prefix, plugin in PLUGINS.items():
         if env_id.startswith(prefix):
+            module, _, register = plugin.partition(":")
             try:
-                importlib.import_module(module)
+                imported = importlib.import_module(module)
+                if register:
+                    getattr(imported, register)()
             except ModuleNotFoundError as error:
                 raise Refused(f"{env_id} needs the Python package {module}: {error}") from error
             return True
