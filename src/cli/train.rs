@@ -148,7 +148,10 @@ fn report(summary: &Summary, run_dir: &Path) -> String {
             evaluation.std_return,
             evaluation.episodes
         );
-        if let Some(by_subspace) = &evaluation.by_subspace {
+        // Often the best policy is the last one: one table then.
+        let again = name == "last policy"
+            && summary.best.as_ref().is_some_and(|b| b.policy_env_steps == evaluation.policy_env_steps);
+        if let Some(by_subspace) = evaluation.by_subspace.as_ref().filter(|_| !again) {
             text += &by_subspace.table();
         }
     }
