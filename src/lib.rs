@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod config;
 pub mod log;
+pub mod memory;
 pub mod message;
 pub mod replay;
 pub mod roles;

@@ -25,9 +25,11 @@ impl SubspaceLaw {
             }
             Self::Quota(shares)
                 if shares.len() != subspaces
-                    || !shares.iter().all(|share| *share > 0.0 && share.is_finite()) =>
+                    || !shares.iter().sum::<f64>().is_finite()
+                    || !shares.iter().all(|share| *share > 0.0) =>
             {
-                let allowed = format!("a finite number above 0 for each of {subspaces} subspaces");
+                let allowed =
+                    format!("a number above 0 for each of {subspaces} subspaces, a finite sum");
                 Err((format!("quota {shares:?}"), allowed))
             }
             _ => Ok(()),
@@ -77,10 +79,11 @@ mod tests {
             assert_eq!(value, format!("temperature {t}"));
             assert_eq!(allowed, "a number above 0, infinity included");
         }
-        for shares in [vec![1.0], vec![1.0, 0.0], vec![1.0, f64::NAN], vec![f64::INFINITY, 1.0]] {
+        let (huge, nan) = (vec![1e308, 1e308], vec![1.0, f64::NAN]);
+        for shares in [vec![1.0], vec![1.0, 0.0], nan, vec![f64::INFINITY, 1.0], huge] {
             let (value, allowed) = Quota(shares.clone()).check(2).unwrap_err();
             assert_eq!(value, format!("quota {shares:?}"));
-            assert_eq!(allowed, "a finite number above 0 for each of 2 subspaces");
+            assert_eq!(allowed, "a number above 0 for each of 2 subspaces, a finite sum");
         }
         for law in [Uniform, Temperature(0.1), Temperature(f64::INFINITY), Quota(vec![0.1, 9.0])] {
             assert_eq!(law.check(2), Ok(()));

@@ -276,8 +276,8 @@ fn bad_strata_are_refused_with_the_numbers() {
         ),
         (
             strata(100, 2, SubspaceLaw::Quota(vec![1.0])),
-            "the subspace law is quota [1.0], allowed: a finite number above 0 for each of 2 \
-             subspaces",
+            "the subspace law is quota [1.0], allowed: a number above 0 for each of 2 \
+             subspaces, a finite sum",
         ),
     ];
     for (config, sentence) in cases {
