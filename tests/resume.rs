@@ -12,7 +12,6 @@ use contrail::config::Config;
 use contrail::run::RunEnd;
 use contrail_envs::Registry;
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

@@ -17,7 +17,7 @@ pub(crate) struct Packing {
     dtype: Dtype,
     /// Elements of an observation.
     len: usize,
-    /// Largest value of a byte.
+    /// Largest value that is stored: the space's, or any byte where a whole one is stored.
     bound: u8,
     /// Elements in a byte: 8, 4, 2 or 1.
     per_byte: usize,
@@ -29,11 +29,11 @@ impl Packing {
     pub(crate) fn of(space: &ObsSpace) -> Self {
         let high = space.high.iter().copied().fold(0.0, f32::max);
         let bound = high.clamp(0.0, 255.0) as u8;
-        let per_byte = match bound {
-            0..=1 => 8,
-            2..=3 => 4,
-            4..=15 => 2,
-            16.. => 1,
+        let (per_byte, bound) = match bound {
+            0..=1 => (8, bound),
+            2..=3 => (4, bound),
+            4..=15 => (2, bound),
+            16.. => (1, u8::MAX),
         };
         Self { dtype: space.dtype, len: space.len(), bound, per_byte }
     }
@@ -46,8 +46,8 @@ impl Packing {
         }
     }
 
-    /// Refuses bytes that their bits could not hold, or that the space does not contain: the
-    /// offending observation, element and value as a sentence.
+    /// Refuses bytes that are packed and beyond the bound of their space: the offending
+    /// observation, element and value as a sentence.
     pub(crate) fn check(&self, obs: ObsRef<'_>) -> Result<(), String> {
         let (ObsRef::U8(values), bound) = (obs, self.bound) else { return Ok(()) };
         if values.iter().fold(0, |largest, value| largest.max(*value)) <= bound {
@@ -237,6 +237,8 @@ mod tests {
         assert_eq!(packing.check(ObsRef::U8(&[0, 10, 3, 10, 10, 10])), Ok(()));
         let sentence = "element 1 of observation 1 is 11, allowed 0 to 10";
         assert_eq!(packing.check(ObsRef::U8(&[0, 10, 3, 10, 11, 99])), Err(sentence.into()));
+        let whole = Packing::of(&ObsSpace::u8(&[1], 16));
+        assert_eq!(whole.check(ObsRef::U8(&[255])), Ok(()), "a whole byte holds anything");
     }
 
     proptest! {

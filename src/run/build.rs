@@ -12,7 +12,7 @@ use crate::subspaces::SubspacePlan;
 use anyhow::{Result, bail, ensure};
 use contrail_agents::sac::Bounds;
 use contrail_agents::{ActionSpec, Agent, ObsSpec, dqn::Dqn, sac::Sac};
-use contrail_envs::python::WorkerOutput;
+use contrail_envs::python::{self, WorkerOutput};
 use contrail_envs::wrappers::{
     self, ActionRepeat, FrameStack, NormalizeObs, ObsNormalizer, ObsStats,
 };
@@ -267,9 +267,13 @@ pub(super) fn replay_config(config: &Config, spaces: &Spaces) -> replay::ReplayC
             priority_epsilon: 1e-6,
         },
     };
+    let mut obs = spaces.obs.clone();
+    if python::is_python(&config.env.id) && !config.env.python.check_obs_bounds {
+        obs.high = vec![f32::INFINITY]; // nothing is packed, so that nothing need fit
+    }
     replay::ReplayConfig {
         capacity_transitions: config.replay.capacity_transitions,
-        obs: spaces.obs.clone(),
+        obs,
         action: spaces.action.clone(),
         context_len: spaces.context.values.len(),
         streams: config.actors.total_envs(),

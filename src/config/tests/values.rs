@@ -105,8 +105,8 @@ fn ranges_end_where_they_should() {
     );
 }
 
-#[test]
-fn the_effective_config_parses_back() {
+/// Settings of subspaces, splits, schedules and the replay by subspace.
+fn about_subspaces() -> Vec<Vec<&'static str>> {
     let two = ["subspaces.a.g=1.0", "subspaces.b.g=2.0"];
     let split = [
         "split.source=['b','a']",
@@ -115,7 +115,7 @@ fn the_effective_config_parses_back() {
         "subspaces.c.g={uniform=[3.0,4.0]}",
     ];
     let joined = |all: &[&[&'static str]]| all.concat();
-    let subspaces = [
+    vec![
         joined(&[&two, &["schedule.kind=iid", "schedule.weights.a=2.5"]]),
         joined(&[&two, &split, &["schedule.kind=dirichlet", "schedule.alpha=0.3"]]),
         joined(&[&two, &split, &["schedule.kind=cyclic", "schedule.order=['a','b','b']"]]),
@@ -136,7 +136,12 @@ fn the_effective_config_parses_back() {
             "subspaces.a.contexts=[{g=1.0,m=2.0},{g=3.0}]",
             "subspaces.b.g={normal={mean=1.0,std=1.0,low=0.0,high=2.0}}",
         ],
-    ];
+    ]
+}
+
+#[test]
+fn the_effective_config_parses_back() {
+    let subspaces = about_subspaces();
     let mut cases: Vec<&[&str]> = vec![
         &[],
         &["algorithm.name=sac", "sac.gamma=0.9"],
