@@ -8,10 +8,10 @@ mod common;
 use common::{
     assert_same, binary, checkpoints, config, forget_after, records, resume, run, timeless_records,
 };
-use contrail::config::Config;
+use contrail::config::{Config, Overrides, load};
 use contrail::run::{Spaces, Summary};
 use contrail::subspaces::SubspacePlan;
-use contrail_envs::{EnvOptions, Registry};
+use contrail_envs::{Distribution, EnvOptions, Registry};
 use serde_json::Value;
 use std::path::Path;
 
@@ -277,6 +277,71 @@ fn threads_play_the_same_subspaces() {
     }
 }
 
+/// A drift meets everything on its way, whatever a source says of the value.
+#[test]
+fn a_drift_counts_as_the_sources() {
+    let refusal = |set: &[&str]| {
+        let mut all = SCHEDULES[6].to_vec();
+        all.extend(set);
+        let set = all.iter().map(ToString::to_string).collect();
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("cars.toml");
+        std::fs::write(&file, CARS).unwrap();
+        let loaded = load(Some(&file), &Overrides { set, ..Overrides::default() });
+        let checked = loaded.map_err(anyhow::Error::from).and_then(|config| {
+            Spaces::of(&config, &Registry::builtin())?;
+            Ok(config)
+        });
+        format!("{:#}", checked.unwrap_err())
+    };
+    for (set, expected) in [
+        (&["subspaces.t.force=0.0015"] as &[&str], "share contexts: "),
+        (&["subspaces.t.force={uniform=[0.002,0.005]}"], "share contexts: "), // it stays at 0.002
+        (&["schedule.drift_value=gravity"], "but a has \"gravity\" itself; leave it out there"),
+        (&["subspaces.b.except=['a']"], "but b has an except; leave it out there"),
+    ] {
+        // All else of the target must be a source's too.
+        let mut all = vec!["subspaces.t.gravity={uniform=[0.002,0.003]}"];
+        all.extend(set);
+        let text = refusal(&all);
+        assert!(text.contains(expected), "{set:?}: {text}");
+    }
+    // Evaluations play the sources where the drift took them.
+    let config = config(CARS, SCHEDULES[6]);
+    let sources = config.judged_sources();
+    let force = |index: usize| sources[index].values["force"].clone();
+    assert!((0..3).all(|index| force(index) == Distribution::Uniform(0.001, 0.002)));
+}
+
+/// Numbers of subspaces are all over a checkpoint.
+#[test]
+fn a_resume_keeps_its_subspaces() {
+    let (config, dir) = (config(CARS, SCHEDULES[4]), tempfile::tempdir().unwrap());
+    run(&config, &Registry::builtin(), dir.path()).unwrap();
+    let resumed = |set: &[&str]| {
+        let mut command = binary();
+        command.args(["train", "--resume", "--quiet", "--run-dir"]).arg(dir.path());
+        set.iter().for_each(|setting| drop(command.args(["--set", setting])));
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for (set, changed) in [
+        (&["split.source=['b','a','c']"] as &[&str], "[split], [schedule] changed"),
+        (
+            &["split.source=['a','b','t']", "split.target=['c']", "schedule.order=['a','b','t']"],
+            "[split]",
+        ),
+        (&["subspaces.a.gravity=0.0011"], "[subspaces] changed"),
+        (&["schedule.phase_env_steps=600"], "[schedule] changed"),
+        (&["replay.keep_every_subspace=true"], "replay.keep_every_subspace changed"),
+    ] {
+        let (code, text) = resumed(set);
+        assert_eq!(code, Some(2), "{set:?}: {text}");
+        assert!(text.contains(changed), "{set:?}: {text}");
+    }
+    assert_eq!(resumed(&["run.env_steps=6600"]), (Some(0), String::new()));
+}
+
 /// Trains on sources, judges on targets, and prints and writes the table.
 #[test]
 fn evaluation_tells_subspaces_apart() {
@@ -314,11 +379,35 @@ fn evaluation_tells_subspaces_apart() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
+    std::fs::write(dir.path().join("met.toml"), "[subspaces.x]\ngravity = 0.001\n[subspaces.y]\ngravity = 0.004\n[split]\nsource = ['x']\ntarget = ['y']\n").unwrap();
+    let said = |file: &str| {
+        let mut command = binary();
+        command.arg("evaluate").arg(dir.path()).arg("--split").arg(dir.path().join(file));
+        let output = command.args(["--episodes", "2"]).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, text) = said("met.toml");
+    assert!(code == Some(0) && text.contains("the policy has met a target"), "{text}");
+    assert!(
+        text.contains("source subspace c and target subspace y share contexts: gravity 0.004"),
+        "{text}"
+    );
+    std::fs::write(dir.path().join("pole.toml"), "[env]\nid = 'CartPole-v1'\n").unwrap();
+    let (code, text) = said("pole.toml");
+    assert!(
+        code == Some(2) && text.contains("is for CartPole-v1, the run for MountainCar-v0"),
+        "{text}"
+    );
+    std::fs::write(dir.path().join("none.toml"), "[run]\nseed = 3\n").unwrap();
+    let (code, text) = said("none.toml");
+    assert!(code == Some(2) && text.contains("has no [subspaces.NAME]"), "{text}");
+
     let table = evaluate(&[]);
     assert!(table.contains("weak      source") && table.contains("strong    target"), "{table}");
     let json: Value = serde_json::from_str(&evaluate(&["--json", "--episodes", "3"])).unwrap();
     assert_eq!(json["by_subspace"]["worst"], "weak");
     assert_eq!(json["by_subspace"]["subspaces"][1]["episodes"], 3);
+    // The force shows in the speed, and nothing else was found.
     assert_eq!(json["leak_check"]["leaks"], serde_json::json!([]));
 }
 
@@ -336,6 +425,7 @@ fn an_overlap_and_a_wrong_name_are_refused_before_anything_is_written() {
         ("split.target=[]", "split.source is set and split.target is not"),
         ("split.target=['a']", "split.target has \"a\", which [split] names already"),
         ("actors.count=1", "pins every environment to one of 3 source subspaces"),
+        ("subspaces.t.gravity=0.5", "context value gravity is 0.5"),
         ("schedule.alpha=0.5", "schedule.alpha has no effect, because schedule.kind is not"),
     ] {
         let file = dir.path().join("cars.toml");

@@ -40,7 +40,7 @@ mod subspaces;
 mod tests;
 mod two_sample;
 
-pub use play::{RandomPlay, random_play, steps_per_s};
+pub use play::{RandomActions, RandomPlay, random_play, steps_per_s};
 pub use registered::check_id;
 pub use report::{Report, SubspaceComparison, Violation};
 pub use rule::Rule;

@@ -120,6 +120,14 @@ impl Subspace {
         Some(kept.collect())
     }
 
+    /// Every context that can be drawn, as often as it counts in a draw: each entry is as likely as
+    /// the others. `None` where [`Subspace::enumerate`] has none.
+    #[must_use]
+    pub fn equally_likely(&self, spec: &ContextSpec) -> Option<Vec<Context>> {
+        let contexts = self.points(spec)?.into_iter().map(|values| Context { values });
+        Some(contexts.filter(|context| !self.excepts(spec, context)).collect())
+    }
+
     fn refusal(&self, fault: &str) -> EnvError {
         EnvError::InvalidContext(format!("subspace {}: {fault}", self.name))
     }

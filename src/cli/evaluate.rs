@@ -5,7 +5,7 @@ use crate::config::{self, Config, Overrides};
 use crate::run::{self, CONFIG_FILE, EvaluationSummary, LoadedPolicy, Spaces, UserError};
 use crate::subspaces::LeakReport;
 use anyhow::Result;
-use contrail_envs::{Registry, SeedStream};
+use contrail_envs::{Registry, SeedStream, Split, SplitKind, Subspace};
 use serde::Serialize;
 use std::io::Write as _;
 use std::path::Path;
@@ -50,11 +50,14 @@ struct Printed<'a> {
 
 pub(super) fn run(args: &EvaluateArgs, registry: &Registry) -> Result<Exit> {
     let Trained { mut config, policy, seeds } = load(&args.run_dir, args.checkpoint, args.seed)?;
+    let trained = config.judged_sources();
     if let Some(file) = &args.split {
-        let overrides = Overrides { env: Some(config.env.id.clone()), ..Overrides::default() };
-        config = config.with_split_of(&config::load(Some(file), &overrides)?);
+        config = with_split_of(&config, file)?;
     }
     let spaces = Spaces::of(&config, registry)?;
+    if args.split.is_some() {
+        warn_of_overlap(&trained, &config, &spaces);
+    }
     let leaks = run::leak_check(&config, registry)?;
     let episodes = args.episodes.unwrap_or(config.evaluation.final_episodes).max(1) as usize;
     let summary = run::evaluate(&config, registry, &policy, (episodes, seeds))?;
@@ -65,8 +68,9 @@ pub(super) fn run(args: &EvaluateArgs, registry: &Registry) -> Result<Exit> {
             // Nowhere to report that standard error is closed.
             let _ = writeln!(std::io::stderr(), "warning: {warning}");
         }
+        let on_sources = if summary.by_subspace.is_some() { " in sources" } else { "" };
         print(&format!(
-            "{}, policy after {} env steps, {} episodes:\n  return {:.2} +- {:.2} (min {:.2}, max {:.2}), length {:.1} env steps\n",
+            "{}, policy after {} env steps, {} episodes{on_sources}:\n  return {:.2} +- {:.2} (min {:.2}, max {:.2}), length {:.1} env steps\n",
             config.env.id,
             summary.policy_env_steps,
             summary.episodes,
@@ -81,4 +85,45 @@ pub(super) fn run(args: &EvaluateArgs, registry: &Registry) -> Result<Exit> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// `config` with the subspaces and the split of `file`, which is for the same environment; of the
+/// rest of the file only its `env.contexts` matter.
+fn with_split_of(config: &Config, file: &Path) -> Result<Config> {
+    let id = &config.env.id;
+    // A file for another schedule may need more environments than the run has.
+    let set = vec!["schedule.kind=iid".to_owned()];
+    let named = config::load(Some(file), &Overrides { set: set.clone(), ..Overrides::default() });
+    let refuse =
+        |what: String| Err(UserError(format!("--split: {} {what}", file.display())).into());
+    if let Ok(other) = &named
+        && other.env.id != *id
+    {
+        return refuse(format!("is for {}, the run for {id}", other.env.id));
+    }
+    let overrides = Overrides { env: Some(id.clone()), set, ..Overrides::default() };
+    let other = config::load(Some(file), &overrides)?;
+    if other.subspaces.is_empty() {
+        return refuse("has no [subspaces.NAME]".to_owned());
+    }
+    let mut config = config.with_split_of(&other);
+    if !other.env.python.contexts.is_empty() {
+        config.env.python.contexts = other.env.python.contexts;
+    }
+    Ok(config)
+}
+
+/// Says where the file calls a target what the policy has learned in.
+fn warn_of_overlap(trained: &[Subspace], config: &Config, spaces: &Spaces) {
+    for target in config.targets() {
+        for source in trained {
+            let (kind, source) = (SplitKind::Interpolation, vec![source.clone()]);
+            let split = Split { kind, source, target: vec![target.clone()] };
+            if let Err(error) = split.check(&spaces.context) {
+                // Nowhere to report that standard error is closed.
+                let _ =
+                    writeln!(std::io::stderr(), "warning: the policy has met a target: {error}");
+            }
+        }
+    }
 }

@@ -6,10 +6,8 @@ use super::{EnvsArgs, Exit, print};
 use crate::config::{self, Config, Overrides};
 use crate::run::{UserError, env_options};
 use anyhow::{Context as _, Result};
-use contrail_envs::{
-    Action, ActionSpace, Environment, ObsBuffer, Prng, Registry, RgbFrame, SeedStream, Subspace,
-};
-use rand::RngExt;
+use contrail_envs::conformance::RandomActions;
+use contrail_envs::{Environment, ObsBuffer, Registry, RgbFrame, SeedStream, Subspace};
 use sheet::{Row, Sheet};
 use std::path::Path;
 
@@ -17,8 +15,6 @@ use std::path::Path;
 const COLUMNS: u64 = 6;
 /// Random steps before the picture is taken, fewer where the episode ends.
 const ENV_STEPS: u32 = 8;
-/// Elements of a random action of an unbounded box lie within plus or minus this.
-const FAR: f32 = 10.0;
 /// Longer sides of one picture in pixels, the largest first: the first that fits is taken.
 const SIDES_PX: [usize; 6] = [160, 120, 90, 60, 45, 30];
 /// Largest file.
@@ -71,9 +67,10 @@ fn row(env: &mut dyn Environment, subspace: &Subspace) -> Result<Row> {
         let mut rng = root.stream("contexts").stream(&subspace.name).index(column).rng();
         let context = subspace.sample(&env.spec().context, &mut rng);
         env.reset(root.stream("env").index(column).seed(), &context, obs.as_mut())?;
-        let mut rng = root.stream("actions").index(column).rng();
+        let seed = root.stream("actions").index(column).seed();
+        let mut actions = RandomActions::new(&env.spec().action, seed);
         for _ in 0..ENV_STEPS {
-            if random_step(env, &mut rng, &mut obs)? {
+            if actions.step(env, obs.as_mut())?.outcome.ends_episode() {
                 break;
             }
         }
@@ -82,22 +79,6 @@ fn row(env: &mut dyn Environment, subspace: &Subspace) -> Result<Row> {
         pictures.push(picture);
     }
     Ok(Row { name: subspace.name.clone(), pictures })
-}
-
-/// Whether the step ends the episode.
-fn random_step(env: &mut dyn Environment, rng: &mut Prng, obs: &mut ObsBuffer) -> Result<bool> {
-    let space = env.spec().action.clone();
-    let step = match &space {
-        ActionSpace::Discrete(n) => {
-            env.step(Action::Discrete(rng.random_range(0..*n)), obs.as_mut())
-        }
-        ActionSpace::Box { low, high } => {
-            let bounds = low.iter().zip(high).map(|(low, high)| (low.max(-FAR), high.min(FAR)));
-            let action: Vec<f32> = bounds.map(|(l, h)| l + (h - l) * rng.random::<f32>()).collect();
-            env.step(Action::Box(&action), obs.as_mut())
-        }
-    };
-    Ok(step?.outcome.ends_episode())
 }
 
 /// A PNG of at most [`MAX_BYTES`] with pictures as large as fit, and their longer side in pixels.

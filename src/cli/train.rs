@@ -141,8 +141,9 @@ fn report(summary: &Summary, run_dir: &Path) -> String {
     for (name, evaluation) in
         policies.into_iter().filter_map(|(name, e)| e.as_ref().map(|e| (name, e)))
     {
+        let on_sources = if evaluation.by_subspace.is_some() { " in sources" } else { "" };
         text += &format!(
-            "{name} (after {} env steps): return {:.1} +- {:.1} over {} episodes\n",
+            "{name} (after {} env steps): return {:.1} +- {:.1} over {} episodes{on_sources}\n",
             evaluation.policy_env_steps,
             evaluation.mean_return,
             evaluation.std_return,
@@ -150,7 +151,10 @@ fn report(summary: &Summary, run_dir: &Path) -> String {
         );
         // Often the best policy is the last one: one table then.
         let again = name == "last policy"
-            && summary.best.as_ref().is_some_and(|b| b.policy_env_steps == evaluation.policy_env_steps);
+            && summary
+                .best
+                .as_ref()
+                .is_some_and(|b| b.policy_env_steps == evaluation.policy_env_steps);
         if let Some(by_subspace) = evaluation.by_subspace.as_ref().filter(|_| !again) {
             text += &by_subspace.table();
         }

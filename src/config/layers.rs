@@ -156,11 +156,18 @@ pub(super) fn insert(table: &mut Table, key: &str, value: Value) {
     }
 }
 
+/// How a context value is drawn: a table that says it anew takes the place of the one before.
+const DISTRIBUTIONS: [&str; 5] = ["uniform", "log_uniform", "normal", "choice", "grid"];
+
 /// Puts every entry of `new` into `old`, tables within tables included.
 fn add(old: &mut Table, new: Table) {
     for (name, value) in new {
         match (old.get_mut(&name), value) {
-            (Some(Value::Table(old)), Value::Table(new)) => add(old, new),
+            (Some(Value::Table(old)), Value::Table(new))
+                if !new.keys().any(|key| DISTRIBUTIONS.contains(&key.as_str())) =>
+            {
+                add(old, new);
+            }
             (_, value) => {
                 old.insert(name, value);
             }

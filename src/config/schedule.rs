@@ -137,9 +137,20 @@ impl Drift {
 
     /// `subspace` with the value anywhere on its way.
     #[must_use]
-    pub fn over(&self, mut subspace: Subspace) -> Subspace {
+    pub fn over(&self, subspace: &Subspace) -> Subspace {
         let way = Distribution::Uniform(self.from.min(self.to), self.from.max(self.to));
-        subspace.values.insert(self.value.clone(), way);
+        self.replaced(subspace, way)
+    }
+
+    /// `subspace` with the value where it stays in the end.
+    #[must_use]
+    pub fn beyond(&self, subspace: &Subspace) -> Subspace {
+        self.replaced(subspace, Distribution::Fixed(self.to))
+    }
+
+    fn replaced(&self, subspace: &Subspace, distribution: Distribution) -> Subspace {
+        let mut subspace = subspace.clone();
+        subspace.values.insert(self.value.clone(), distribution);
         subspace
     }
 }

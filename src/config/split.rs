@@ -53,12 +53,18 @@ pub(super) fn problems(raw: &RawConfig) -> Vec<Problem> {
     found
 }
 
+/// Phases of one run.
+const MAX_PHASES: u64 = 1_000_000;
+/// Largest weight or share, so that sums stay finite.
+const MAX_WEIGHT: f64 = 1e9;
+
 /// A name goes into curves (`subspace/<name>/...`) and on the command line.
 fn name_fault(name: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    let fits = !name.is_empty() && name.len() <= 64 && name.chars().all(plain);
+    let begins = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let fits = name.len() <= 64 && name.starts_with(begins) && name.chars().all(plain);
     (!fits).then(|| {
-        format!("is called {name:?}, allowed: 1 to 64 letters, digits, \"_\", \"-\" and \".\"")
+        format!("is called {name:?}, allowed: 1 to 64 letters, digits, \"_\", \"-\" and \".\", the first a letter, a digit or \"_\"")
     })
 }
 
@@ -92,6 +98,29 @@ fn split(split: &SplitConfig, raw: &RawConfig, found: &mut Vec<Problem>) {
     }
 }
 
+/// A drift sets its value whatever a source says of it, so a source must not say anything; and an
+/// `except` could not hold it back.
+fn drift(raw: &RawConfig, sources: &[String], refuse: &mut dyn FnMut(&'static str, String)) {
+    let value = raw.schedule.drift_value.as_deref().unwrap_or_default();
+    if value.is_empty() {
+        let text = "schedule.kind is \"drifting\", which needs schedule.drift_value, the name of a \
+                    context value";
+        refuse("schedule.drift_value", text.to_owned());
+    }
+    for (name, subspace) in sources.iter().filter_map(|name| raw.subspaces.get_key_value(name)) {
+        let named = subspace.values.contains_key(value)
+            || subspace.contexts.iter().any(|context| context.contains_key(value));
+        if named || !subspace.except.is_empty() {
+            let what = if named { format!("{value:?} itself") } else { "an except".to_owned() };
+            let text = format!(
+                "schedule.drift_value {value:?} moves in every source subspace, but {name} has \
+                 {what}; leave it out there"
+            );
+            refuse("schedule.drift_value", text);
+        }
+    }
+}
+
 fn known<'a>(names: impl Iterator<Item = &'a String>) -> String {
     let names: Vec<_> = names.map(|name| format!("{name:?}")).collect();
     if names.is_empty() {
@@ -109,8 +138,8 @@ fn quota(raw: &RawConfig, found: &mut Vec<Problem>) {
     for (name, share) in quota {
         if !sources.contains(name) {
             refuse(format!("{key} has {name:?}, {}", known(sources.iter())));
-        } else if !(share.is_finite() && *share > 0.0) {
-            refuse(format!("{key}.{name} is {share:?}, allowed finite numbers above 0"));
+        } else if !(*share > 0.0 && *share <= MAX_WEIGHT) {
+            refuse(format!("{key}.{name} is {share:?}, allowed above 0 and up to {MAX_WEIGHT:?}"));
         }
     }
     if raw.replay.subspace_law == SubspaceLawName::Quota {
@@ -127,14 +156,17 @@ fn schedule(raw: &RawConfig, found: &mut Vec<Problem>) {
         if !sources.contains(name) {
             let text = format!("schedule.weights has {name:?}, {}", known(sources.iter()));
             refuse("schedule.weights", text);
-        } else if !(weight.is_finite() && *weight >= 0.0) {
-            let text =
-                format!("schedule.weights.{name} is {weight:?}, allowed finite numbers, 0 or more");
+        } else if !(*weight > 0.0 && *weight <= MAX_WEIGHT) {
+            let text = format!(
+                "schedule.weights.{name} is {weight:?}, allowed above 0 and up to {MAX_WEIGHT:?}"
+            );
             refuse("schedule.weights", text);
         }
     }
-    if sources.iter().all(|name| schedule.weights.get(name).is_some_and(|w| *w <= 0.0)) {
-        refuse("schedule.weights", "schedule.weights are all 0, one must be above".to_owned());
+    let order = schedule.order.as_deref().unwrap_or_default();
+    for name in sources.iter().filter(|name| !order.is_empty() && !order.contains(name)) {
+        let text = format!("schedule.order leaves out {name:?}, which would never be learned in");
+        refuse("schedule.order", text);
     }
     for name in schedule.order.iter().flatten().filter(|name| !sources.contains(name)) {
         refuse("schedule.order", format!("schedule.order has {name:?}, {}", known(sources.iter())));
@@ -160,14 +192,18 @@ fn between_keys(raw: &RawConfig, sources: &[String], refuse: &mut dyn FnMut(&'st
                 .to_owned();
             refuse("schedule.kind", text);
         }
-        ScheduleName::Drifting
-            if schedule.drift_value.as_deref().unwrap_or_default().is_empty() =>
+        ScheduleName::Drifting => drift(raw, sources, refuse),
+        ScheduleName::Cyclic | ScheduleName::Recurring
+            if raw.run.env_steps / schedule.phase_env_steps.unwrap_or(1).max(1) > MAX_PHASES =>
         {
-            let text =
-                "schedule.kind is \"drifting\", which needs schedule.drift_value, the name of \
-                        a context value"
-                    .to_owned();
-            refuse("schedule.drift_value", text);
+            let text = format!(
+                "schedule.phase_env_steps is {}, allowed at least {} for run.env_steps {}: at most \
+                 {MAX_PHASES} phases",
+                schedule.phase_env_steps.unwrap_or(1),
+                raw.run.env_steps / MAX_PHASES,
+                raw.run.env_steps
+            );
+            refuse("schedule.phase_env_steps", text);
         }
         _ => {}
     }
@@ -181,6 +217,16 @@ impl Config {
             Some(split) => split.source.clone(),
             None if self.subspaces.is_empty() => vec![DEFAULT_SUBSPACE.to_owned()],
             None => self.subspaces.iter().map(|subspace| subspace.name.clone()).collect(),
+        }
+    }
+
+    /// The subspaces that are learned in, as an evaluation plays them: a value that drifts is
+    /// anywhere on its way.
+    #[must_use]
+    pub fn judged_sources(&self) -> Vec<Subspace> {
+        match &self.schedule {
+            Schedule::Drifting(drift) => self.sources().iter().map(|s| drift.over(s)).collect(),
+            _ => self.sources(),
         }
     }
 
@@ -222,9 +268,10 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Invalid`] with the sentence of [`Split::check`].
     pub fn check_subspaces(&self, spec: &ContextSpec) -> Result<(), ConfigError> {
-        let mut source = self.sources();
+        let mut source = self.judged_sources();
         if let Schedule::Drifting(drift) = &self.schedule {
-            source = source.into_iter().map(|subspace| drift.over(subspace)).collect();
+            // Ends of intervals do not count as shared; but a drift stays at its end.
+            source.extend(self.sources().iter().map(|s| drift.beyond(s)));
         }
         let target = self.targets();
         let checked = match &self.split {

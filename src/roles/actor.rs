@@ -63,6 +63,8 @@ pub struct ActReport {
     pub frames: u64,
     /// Version of the policy that acted.
     pub version: u64,
+    /// `[env_steps]` which environment decided, and in which subspace.
+    pub played: Vec<(u32, u32)>,
     /// Episodes that ended.
     pub episodes: Vec<EpisodeEnd>,
     /// Faults of environments that were survived.
@@ -206,8 +208,12 @@ impl Actor {
         let rows = self.streams.len();
         let mut block = self.n_step.new_block(rows);
         block.broken_off.append(&mut self.broken_off);
-        let mut report =
-            ActReport { env_steps: rows as u64, version: snapshot.version, ..ActReport::default() };
+        let mut report = ActReport {
+            env_steps: rows as u64,
+            version: snapshot.version,
+            played: self.streams.iter().map(|s| (s.number, s.assigned.subspace)).collect(),
+            ..ActReport::default()
+        };
         self.step_envs(&actions, &mut block, &mut report)?;
         std::mem::swap(&mut self.obs, &mut self.next_obs);
         report.policy_time = acted - begin;

@@ -4,6 +4,7 @@ use super::{
     Fault, FaultPolicy, MakeEnvs, action_row, check_obs, check_reward, guarded, obs_batch, row_mut,
     row_ref,
 };
+use crate::config::DEFAULT_SUBSPACE;
 use anyhow::{Context as _, Error, Result};
 use contrail_agents::{ActMode, ObsBatch, Policy};
 use contrail_envs::{
@@ -48,6 +49,9 @@ pub struct Evaluator {
 pub struct Evaluation {
     /// Number of each episode's subspace.
     pub subspaces: Vec<u32>,
+    /// `[subspaces]` contexts that were gone through in order, again and again; 0 = each episode
+    /// drew one.
+    pub cycles: Vec<usize>,
     /// Undiscounted sum of rewards of each episode.
     pub returns: Vec<f64>,
     /// Decisions of each episode.
@@ -60,7 +64,7 @@ impl Evaluation {
     /// The part that was played in some subspaces, without the faults.
     #[must_use]
     pub fn part(&self, within: impl Fn(u32) -> bool) -> Self {
-        let mut part = Self::default();
+        let mut part = Self { cycles: self.cycles.clone(), ..Self::default() };
         let episodes = self.subspaces.iter().zip(&self.returns).zip(&self.lengths_env_steps);
         for ((subspace, episode_return), length) in episodes.filter(|((s, _), _)| within(**s)) {
             part.subspaces.push(*subspace);
@@ -151,11 +155,12 @@ impl Evaluator {
         Ok(Self { make_envs, faults, envs, policy, subspaces, epsilon, space, obs })
     }
 
-    /// Plays `episodes` episodes in each subspace with `params`. Episode `i` of a subspace is the
-    /// same whatever the number of environments: its seed is number `i` of `seeds`, in every
-    /// subspace, and all are played to their end (at most 100,000 env steps), so that short ones
-    /// are not preferred. Its context is drawn from the subspace; one with no more contexts than
-    /// `episodes` is gone through in order instead, again and again.
+    /// Plays `episodes` episodes in each subspace with `params`. Where epsilon is 0, episode `i` of
+    /// a subspace is the same whatever the number of environments and the other subspaces: its
+    /// seed is number `i` of those of the subspace, and all are played to their end (at most
+    /// 100,000 env steps), so that short ones are not preferred. Its context is drawn from the
+    /// subspace. One with no more contexts than `episodes` is gone through in order instead, as
+    /// often as it fits whole, so that each context weighs the same.
     ///
     /// # Errors
     /// If the policy fails, or an environment in a way that the fault policy does not survive.
@@ -167,7 +172,8 @@ impl Evaluator {
     ) -> Result<Evaluation> {
         self.policy.load(params);
         let mut rng = seeds.stream("policy").rng();
-        let mut round = Round::new(self.trials(episodes, seeds), self.envs.len());
+        let (trials, cycles) = self.trials(episodes, seeds);
+        let mut round = Round::new(trials, self.envs.len());
         let mut faults = Vec::new();
         while !round.is_over() {
             if let Err(error) = self.play_on(&mut round, &mut rng) {
@@ -177,25 +183,36 @@ impl Evaluator {
         }
         let (returns, lengths_env_steps) = round.results.into_iter().unzip();
         let subspaces = round.trials.into_iter().map(|trial| trial.subspace).collect();
-        Ok(Evaluation { subspaces, returns, lengths_env_steps, faults })
+        Ok(Evaluation { subspaces, cycles, returns, lengths_env_steps, faults })
     }
 
-    fn trials(&self, episodes: usize, seeds: SeedStream) -> Vec<Trial> {
+    /// The episodes to play, and the cycle of contexts of each subspace.
+    fn trials(&self, episodes: usize, seeds: SeedStream) -> (Vec<Trial>, Vec<usize>) {
         let spec = &self.envs[0].spec().context;
-        let mut trials = Vec::with_capacity(episodes * self.subspaces.len());
+        let (mut trials, mut cycles) = (Vec::new(), Vec::new());
         for (number, subspace) in (0..).zip(&self.subspaces) {
-            let few = subspace.enumerate(spec).filter(|all| all.len() <= episodes);
-            let mut rng = seeds.stream("context").stream(&subspace.name).rng();
-            trials.extend((0..episodes).map(|episode| Trial {
+            let few = subspace.equally_likely(spec);
+            let few = few.filter(|all| (1..=episodes).contains(&all.len()));
+            let cycle = few.as_ref().map_or(0, Vec::len);
+            // Seeds of its own, so that subspaces are independent samples. The published
+            // environment alone has those it always had.
+            let own = match subspace.name.as_str() {
+                DEFAULT_SUBSPACE => seeds,
+                name => seeds.stream("subspace").stream(name),
+            };
+            let mut rng = own.stream("context").rng();
+            let whole = episodes - episodes.checked_rem(cycle).unwrap_or(0);
+            trials.extend((0..whole).map(|episode| Trial {
                 subspace: number,
                 context: match &few {
                     Some(all) => all[episode % all.len()].clone(),
                     None => subspace.sample(spec, &mut rng),
                 },
-                seed: seeds.stream("episode").index(episode as u64).seed(),
+                seed: own.stream("episode").index(episode as u64).seed(),
             }));
+            cycles.push(cycle);
         }
-        trials
+        (trials, cycles)
     }
 
     /// Begins episodes where an environment is free, and steps those that are busy once.
@@ -261,8 +278,8 @@ impl Evaluator {
         self.policy.load(params);
         let mut rng = seeds.stream("policy").rng();
         let mut frame = RgbFrame::default();
-        let mut episode_return = 0.0;
-        if let Some(trial) = self.trials(1, seeds).first() {
+        let (mut episode_return, mut env_steps) = (0.0, 0);
+        if let Some(trial) = self.trials(1, seeds).0.first() {
             self.begin(0, trial.seed, &trial.context)?;
         }
         loop {
@@ -271,7 +288,8 @@ impl Evaluator {
             let actions = self.policy.act(&self.obs, self.mode(), &mut rng)?;
             let step = self.step(0, action_row(&actions, 0, self.envs.len()))?;
             episode_return += f64::from(step.reward);
-            if step.outcome.ends_episode() {
+            env_steps += 1;
+            if step.outcome.ends_episode() || env_steps >= MAX_EPISODE_ENV_STEPS {
                 self.envs[0].render(&mut frame)?;
                 show(&frame)?;
                 return Ok(episode_return);

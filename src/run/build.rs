@@ -1,8 +1,10 @@
 //! From a config to roles.
 
 use super::by_subspace::Judged;
-use super::{LoadedPolicy, Roles, device, set_torch_threads};
-use crate::config::{Algorithm, Config, Device, EnvConfig, RunConfig, Sampling, TimeLimit};
+use super::{LoadedPolicy, Roles, UserError, device, set_torch_threads};
+use crate::config::{
+    Algorithm, Config, Device, EnvConfig, RunConfig, Sampling, ScheduleName, TimeLimit,
+};
 use crate::replay::{self, NStepConfig, RateLimiter, Replay};
 use crate::roles::{
     Actor, ActorParts, Evaluator, EvaluatorParts, Exploration, FaultPolicy, Learner, MakeEnvs,
@@ -17,8 +19,8 @@ use contrail_envs::wrappers::{
     self, ActionRepeat, FrameStack, NormalizeObs, ObsNormalizer, ObsStats,
 };
 use contrail_envs::{
-    ActionSpace, ContextSpec, Dtype, EnvError, EnvOptions, EnvSpec, Environment, ObsSpace,
-    Registry, SeedStream,
+    ActionSpace, ContextSpec, Dtype, EnvError, EnvOptions, EnvSpec, Environment, ObsBuffer,
+    ObsSpace, Registry, SeedStream,
 };
 use std::sync::Arc;
 
@@ -44,10 +46,11 @@ impl Spaces {
     pub fn of(config: &Config, registry: &Registry) -> Result<Self> {
         let bare = registry.make(&config.env.id, &env_options(&config.env))?;
         let normalizer = normalizer(config, bare.spec().obs.len());
-        let env = wrapped(bare, &config.env, normalizer)?;
+        let mut env = wrapped(bare, &config.env, normalizer)?;
         let EnvSpec { obs, action, context, .. } = env.spec().clone();
         config.check_against(&obs, &action)?;
         config.check_subspaces(&context)?;
+        try_contexts(config, &mut *env)?;
         Ok(Self { obs, action, context })
     }
 
@@ -65,6 +68,29 @@ impl Spaces {
             }
         }
     }
+}
+
+/// Contexts of each subspace that are tried before a run.
+const TRIED_CONTEXTS: usize = 5;
+
+/// Begins an episode in some contexts of each subspace, so that what the bounds do not say (a value
+/// must be whole, say) is refused before anything is written.
+fn try_contexts(config: &Config, env: &mut dyn Environment) -> Result<()> {
+    if config.subspaces.is_empty() && config.schedule.name() != ScheduleName::Drifting {
+        return Ok(()); // the published environment
+    }
+    let spec = env.spec().context.clone();
+    let mut obs = ObsBuffer::zeros(&env.spec().obs, 1);
+    let seeds = SeedStream::root(config.run.seed).stream("preflight");
+    for subspace in &judged(config).subspaces {
+        let mut rng = seeds.stream(&subspace.name).rng();
+        for _ in 0..TRIED_CONTEXTS {
+            let context = subspace.sample(&spec, &mut rng);
+            let begun = env.reset(seeds.seed(), &context, obs.as_mut());
+            begun.map_err(|error| UserError(format!("subspace {}: {error}", subspace.name)))?;
+        }
+    }
+    Ok(())
 }
 
 /// How the bare environment of `config` is made.
@@ -232,7 +258,7 @@ pub(super) fn lone_evaluator(
 
 /// Where a policy of `config` is measured.
 pub(super) fn judged(config: &Config) -> Judged {
-    Judged::new(config.sources(), config.targets())
+    Judged::new(config.judged_sources(), config.targets())
 }
 
 /// An evaluator with its own environments, whose statistics are fixed by
@@ -247,12 +273,13 @@ pub(super) fn evaluator(
         Some(n) => Some(Arc::new(ObsNormalizer::frozen(ObsStats::empty(n.len()))?)),
         None => None,
     };
-    let count = episodes.clamp(1, EVALUATOR_ENVS);
+    let subspaces = judged(config).subspaces;
+    let count = (episodes * subspaces.len()).clamp(1, EVALUATOR_ENVS);
     let parts = EvaluatorParts {
         make_envs: make_envs(env, registry, (normalizer.clone(), count)),
         faults,
         policy: learner.policy(),
-        subspaces: judged(config).subspaces,
+        subspaces,
         epsilon: config.evaluation.epsilon,
     };
     Ok((Evaluator::new(parts)?, normalizer))

@@ -1,7 +1,7 @@
 //! An evaluation subspace by subspace: who was learned in, who was not, and what that cost.
 
 use crate::roles::Evaluation;
-use crate::stats::{gap_interval, mean, mean_interval};
+use crate::stats::{Sample, gap_interval, mean, mean_interval};
 use contrail_envs::Subspace;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -57,7 +57,8 @@ pub struct SubspaceReturn {
     pub episodes: usize,
     /// Mean return.
     pub mean_return: f64,
-    /// 95 % bootstrap interval of the mean over episodes; absent with fewer than two.
+    /// 95 % bootstrap interval of the mean over episodes; absent with fewer than two, or where
+    /// contexts were gone through in order and each was met only once.
     pub interval: Option<[f64; 2]>,
     /// Standard deviation of the returns over episodes.
     pub std_return: f64,
@@ -93,6 +94,10 @@ impl BySubspace {
         }
         let part = |number: usize| evaluation.part(|n| n as usize == number);
         let parts: Vec<Evaluation> = (0..judged.subspaces.len()).map(part).collect();
+        let sample = |number: usize| Sample {
+            values: &parts[number].returns,
+            strata: evaluation.cycles.get(number).copied().unwrap_or(0).max(1),
+        };
         let row = |(number, subspace): (u32, &Subspace)| {
             let part = &parts[number as usize];
             SubspaceReturn {
@@ -100,17 +105,18 @@ impl BySubspace {
                 side: judged.side(number),
                 episodes: part.returns.len(),
                 mean_return: part.mean_return(),
-                interval: mean_interval(&part.returns),
+                interval: mean_interval(sample(number as usize)),
                 std_return: part.std_return(),
                 mean_length_env_steps: part.mean_length(),
             }
         };
         let subspaces: Vec<_> = (0..).zip(&judged.subspaces).map(row).collect();
         let worst = subspaces.iter().min_by(|a, b| a.mean_return.total_cmp(&b.mean_return))?;
-        let returns: Vec<&[f64]> = parts.iter().map(|part| part.returns.as_slice()).collect();
-        let (source, target) = returns.split_at(judged.sources);
-        let side_mean =
-            |side: &[&[f64]]| mean(&side.iter().map(|returns| mean(returns)).collect::<Vec<_>>());
+        let samples: Vec<Sample<'_>> = (0..parts.len()).map(sample).collect();
+        let (source, target) = samples.split_at(judged.sources);
+        let side_mean = |side: &[Sample<'_>]| {
+            mean(&side.iter().map(|sample| mean(sample.values)).collect::<Vec<_>>())
+        };
         let source_mean_return = side_mean(source);
         let target_mean_return = (!target.is_empty()).then(|| side_mean(target));
         Some(Self {
@@ -192,6 +198,7 @@ mod tests {
             subspaces: (0..returns.len() as u32).flat_map(|s| [s, s]).collect(),
             returns: returns.iter().flatten().copied().collect(),
             lengths_env_steps: vec![5; 2 * returns.len()],
+            cycles: vec![0; returns.len()],
             faults: Vec::new(),
         }
     }

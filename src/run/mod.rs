@@ -121,7 +121,7 @@ pub fn leak_check(config: &Config, registry: &Registry) -> Result<Option<LeakRep
     }
     let mut env = registry.make(&config.env.id, &env_options(&config.env))?;
     let seeds = SeedStream::root(config.run.seed);
-    Ok(Some(subspaces::leak_check(&mut *env, (&config.sources(), &targets), seeds)?))
+    Ok(Some(subspaces::leak_check(&mut *env, (&config.judged_sources(), &targets), seeds)?))
 }
 
 /// Trains as `config` says, and returns what came of it.
@@ -213,6 +213,7 @@ impl<'a> Run<'a> {
         let mut ledger = Ledger::default();
         let (mut recorder_state, mut begun_anew) = (None, 0);
         if options.resume {
+            store.refuse_other_subspaces(config)?;
             (ledger, recorder_state, begun_anew) = store.restore(&mut roles)?;
         }
         let resume_at = options.resume.then_some(ledger.counters.env_steps);

@@ -141,7 +141,7 @@ impl Recorder {
         let subspaces = std::mem::take(&mut state.subspaces);
         Ok(Self {
             subspaces: SubspaceCurves::new(plan, config.actors.total_envs(), subspaces),
-            judged: Judged::new(config.sources(), config.targets()),
+            judged: Judged::new(config.judged_sources(), config.targets()),
             log,
             output,
             output_lines_left: MAX_OUTPUT_LINES,
@@ -177,6 +177,7 @@ impl Recorder {
         self.state.lag.add(updates.saturating_sub(report.version));
         self.spent.env += report.env_time;
         self.spent.policy += report.policy_time;
+        self.subspaces.played(&report.played);
         for episode in &report.episodes {
             self.state.episodes += 1;
             self.subspaces.ended(episode);
@@ -197,7 +198,6 @@ impl Recorder {
     /// Notes whether targets were met in the sources.
     pub(super) fn leak_check(&mut self, report: &LeakReport, spec: &ContextSpec) -> Result<()> {
         let fields = [
-            ("episodes_a_subspace", report.episodes.into()),
             ("leaks", serde_json::to_value(&report.leaks)?),
             ("states_compared", report.states_compared.into()),
             ("shared_first_obs", report.shared_first_obs.into()),

@@ -9,10 +9,10 @@
 
 use super::recorder::RecorderState;
 use super::summary::Summary;
-use super::{Best, Ledger, Roles};
+use super::{Best, Ledger, Roles, UserError};
 use crate::checkpoint::{CheckpointReader, CheckpointStore, CheckpointWriter, Checkpoints};
 use crate::cli::CheckpointChoice;
-use crate::config::Config;
+use crate::config::{self, Config, Overrides};
 use crate::message::PolicySnapshot;
 use crate::replay::RateLimiter;
 use crate::roles::{ActorState, LearnerState};
@@ -87,6 +87,39 @@ impl RunStore {
     /// Writes the effective config.
     pub(super) fn write_config(&self, config: &Config) -> Result<()> {
         write_replacing(&self.run_dir.join(CONFIG_FILE), config.to_toml()?.as_bytes())
+    }
+
+    /// Refuses to go on with other subspaces than the run began with: their numbers are in the
+    /// replay, the actors and the curves, and what was learned in could become a target.
+    ///
+    /// # Errors
+    /// [`UserError`], naming the sections that changed.
+    pub(super) fn refuse_other_subspaces(&self, config: &Config) -> Result<()> {
+        let file = self.run_dir.join(CONFIG_FILE);
+        if !file.exists() {
+            return Ok(());
+        }
+        let saved = config::load(Some(&file), &Overrides::default())?;
+        let same = [
+            ("[subspaces]", saved.subspaces == config.subspaces),
+            ("[split]", saved.split == config.split),
+            ("[schedule]", saved.schedule == config.schedule),
+            ("replay.subspace_law", saved.replay.law == config.replay.law),
+            (
+                "replay.keep_every_subspace",
+                saved.replay.keep_every_subspace == config.replay.keep_every_subspace,
+            ),
+        ];
+        let changed: Vec<&str> =
+            same.iter().filter(|(_, same)| !same).map(|(name, _)| *name).collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let text = format!(
+            "a resumed run keeps its subspaces, but {} changed; begin a new run",
+            changed.join(", ")
+        );
+        Err(UserError(text).into())
     }
 
     /// What interrupted saves of an earlier session left and opening cleared, a sentence each.

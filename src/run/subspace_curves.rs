@@ -64,12 +64,20 @@ impl SubspaceCurves {
 
     /// Whether there is more than the published environment to speak of.
     fn is_plain(&self) -> bool {
-        self.plan.subspaces().len() == 1 && self.plan.subspaces()[0].values.is_empty()
+        let first = &self.plan.subspaces()[0];
+        self.plan.subspaces().len() == 1
+            && first.values.is_empty()
+            && first.contexts.is_empty()
+            && self.plan.drifted(0).is_none()
+    }
+
+    /// Env steps, each as environment and subspace.
+    pub(super) fn played(&mut self, env_steps: &[(u32, u32)]) {
+        env_steps.iter().for_each(|step| self.state.skew.add(*step, 1));
     }
 
     pub(super) fn ended(&mut self, episode: &EpisodeEnd) {
         let subspace = episode.assigned.subspace;
-        self.state.skew.add((episode.stream, subspace), episode.length_env_steps);
         self.state.episodes[subspace as usize] += 1;
         let window = &mut self.state.windows[subspace as usize];
         window.push_back(episode.clone());

@@ -5,7 +5,7 @@ mod leak;
 mod plan;
 mod skew;
 
-pub use leak::{Leak, LeakReport, check as leak_check};
+pub use leak::{Leak, LeakKind, LeakReport, check as leak_check};
 pub use plan::{Assigned, Phase, SubspacePlan};
 pub use skew::{Skew, jensen_shannon_bits};
 

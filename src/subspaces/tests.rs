@@ -1,6 +1,6 @@
 //! Every schedule against what it declares, by hand and by chi-square.
 
-use super::{Phase, Skew, SubspacePlan, jensen_shannon_bits, leak_check};
+use super::{LeakKind, Phase, Skew, SubspacePlan, jensen_shannon_bits, leak_check};
 use crate::config::{Config, from_toml};
 use contrail_envs::{ContextSpec, EnvOptions, Registry, SeedStream};
 
@@ -67,7 +67,7 @@ fn pinned_environments_stay_in_contiguous_groups() {
 #[test]
 fn iid_episodes_follow_their_weights() {
     for (weights, shares) in
-        [("", [1.0 / 3.0; 3]), ("weights = { a = 2.0, c = 0.0 }", [2.0 / 3.0, 1.0 / 3.0, 0.0])]
+        [("", [1.0 / 3.0; 3]), ("weights = { a = 2.0, c = 5.0 }", [0.25, 0.125, 0.625])]
     {
         let plan = plan(&format!("kind = 'iid'\n{weights}"));
         assert_eq!(plan.shares().unwrap(), vec![shares.to_vec(); 6]);
@@ -115,8 +115,11 @@ fn dirichlet_shares_have_the_moments_of_their_concentration() {
 #[test]
 fn phases_are_where_they_were_declared() {
     let at = |plan: &SubspacePlan, env_steps| plan.assign(3, 17, env_steps).subspace;
-    let sequential = plan("kind = 'sequential'\nphase_env_steps = 100\norder = ['b', 'a', 'b']");
-    for (env_steps, subspace) in [(0, 1), (99, 1), (100, 0), (199, 0), (200, 1), (99_999, 1)] {
+    let sequential =
+        plan("kind = 'sequential'\nphase_env_steps = 100\norder = ['b', 'a', 'c', 'b']");
+    for (env_steps, subspace) in
+        [(0, 1), (99, 1), (100, 0), (199, 0), (200, 2), (300, 1), (99_999, 1)]
+    {
         assert_eq!(at(&sequential, env_steps), subspace, "{env_steps}");
     }
     let cyclic = plan("kind = 'cyclic'\nphase_env_steps = 100");
@@ -151,13 +154,13 @@ fn a_longer_run_begins_with_the_phases_of_a_shorter_one() {
 #[test]
 fn a_drifting_value_moves_and_stays() {
     let plan = plan(
-        "kind = 'drifting'\ndrift_value = 'gravity'\ndrift_from = 10.0\ndrift_to = 20.0\ndrift_env_steps = 400",
+        "kind = 'drifting'\ndrift_value = 'force'\ndrift_from = 10.0\ndrift_to = 20.0\ndrift_env_steps = 400",
     );
-    let gravity = spec().index("gravity").unwrap();
+    let force = spec().index("force").unwrap();
     for (env_steps, value) in [(0, 10.0), (100, 12.5), (400, 20.0), (5000, 20.0)] {
         let assigned = plan.assign(2, 3, env_steps);
-        assert_eq!((assigned.subspace, assigned.context.values[gravity]), (1, value));
-        assert_eq!(plan.drifted(env_steps), Some(("gravity", value)));
+        assert_eq!((assigned.subspace, assigned.context.values[force]), (1, value));
+        assert_eq!(plan.drifted(env_steps), Some(("force", value)));
     }
 }
 
@@ -237,10 +240,25 @@ fn leaks_are_contexts_that_the_environment_does_not_tell_apart() {
         "[subspaces.s]\nobstacle_position = 20\n[subspaces.t]\nobstacle_position = 20.25\n",
     );
     assert_eq!((leaky.leaks.len(), leaky.leaks[0].episodes, leaky.shared_first_obs), (1, 200, 1.0));
+    assert_eq!(leaky.leaks[0].kind, LeakKind::State);
     assert!(warnings[0].contains("200 of 200 episodes of target t"), "{warnings:?}");
     assert!(warnings[0].contains("obstacle_position 20.25"), "{warnings:?}");
     // Physics cannot be seen in a first observation, but the states differ.
     let (physics, _) =
         check("CartPole-v1", "[subspaces.s]\ngravity = 5\n[subspaces.t]\ngravity = 15\n");
     assert_eq!((physics.leaks.len(), physics.shared_first_obs), (0, 0.0));
+    // A value that the state holds and nothing but the drawing uses.
+    let (ignored, warnings) = check(
+        "Acrobot-v1",
+        "[subspaces.s]\nlink_length_2 = 0.5\n[subspaces.t]\nlink_length_2 = 2.0\n",
+    );
+    assert_eq!((ignored.leaks.len(), ignored.leaks[0].kind), (1, LeakKind::Behavior));
+    assert!(warnings[0].contains("all 200 episodes of target t go like"), "{warnings:?}");
+    // All 18 and all 268 tasks are begun, not some.
+    let wide = "[subspaces.s]\nobstacle_position = { grid = { low = 20, high = 45, count = 6 } }\n\
+                floor_height = { grid = { low = 10, high = 20, count = 3 } }\n[subspaces.t]\n\
+                obstacle_position = { grid = { low = 20, high = 45, count = 26 } }\n\
+                floor_height = { grid = { low = 10, high = 20, count = 11 } }\nexcept = ['s']\n";
+    let (grid, _) = check("Jumping-v0", wide);
+    assert_eq!((grid.leaks.len(), grid.shared_first_obs), (0, 0.0));
 }

@@ -1,7 +1,7 @@
 //! Figures of random play: what it earns, and how fast it goes.
 
 use super::player::{Chooser, OwnedAction};
-use crate::{EnvError, Environment, ObsBuffer, SeedStream};
+use crate::{ActionSpace, EnvError, Environment, ObsBuffer, ObsMut, SeedStream, Step};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,26 @@ use std::time::{Duration, Instant};
 const ACTIONS: usize = 4096;
 /// Vector steps from one look at the clock to the next.
 const TURNS: usize = 16;
+
+/// The policy that draws every action anew, uniformly. Actions of a box are uniform within its
+/// bounds; where those are far apart, within 10 of the allowed value nearest to 0.
+pub struct RandomActions(Chooser);
+
+impl RandomActions {
+    /// Actions of `space`, always the same ones under the same seed.
+    #[must_use]
+    pub fn new(space: &ActionSpace, seed: u64) -> Self {
+        Self(Chooser::uniform(space, seed))
+    }
+
+    /// Steps `env`, which has that space, with the next action.
+    ///
+    /// # Errors
+    /// Whatever the environment fails with.
+    pub fn step(&mut self, env: &mut dyn Environment, obs: ObsMut<'_>) -> Result<Step, EnvError> {
+        env.step(self.0.next().as_action(), obs)
+    }
+}
 
 /// Episodes of the policy that draws every action anew, uniformly.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -21,10 +41,8 @@ pub struct RandomPlay {
     pub complete: bool,
 }
 
-/// Plays `episodes` episodes with the default context, each abandoned after `max_env_steps`.
-///
-/// Actions of a box are uniform within its bounds; where those are far apart, within 10 of the
-/// allowed value nearest to 0.
+/// Plays `episodes` episodes of [`RandomActions`] with the default context, each abandoned after
+/// `max_env_steps`.
 ///
 /// # Errors
 /// Whatever the environment fails with.
@@ -39,11 +57,11 @@ pub fn random_play(
     let mut play = RandomPlay { complete: true, ..RandomPlay::default() };
     for index in 0..episodes {
         let stream = SeedStream::root(seed).stream("random play").index(u64::from(index));
-        let mut chooser = Chooser::uniform(&spec.action, stream.stream("actions").seed());
+        let mut actions = RandomActions::new(&spec.action, stream.stream("actions").seed());
         env.reset(stream.stream("env").seed(), &context, obs.as_mut())?;
         let (mut episode_return, mut length_env_steps, mut ended) = (0.0, 0, false);
         while !ended && length_env_steps < max_env_steps {
-            let step = env.step(chooser.next().as_action(), obs.as_mut())?;
+            let step = actions.step(env, obs.as_mut())?;
             episode_return += f64::from(step.reward);
             length_env_steps += 1;
             ended = step.outcome.ends_episode();

@@ -1,6 +1,7 @@
 use super::*;
 use crate::cli::{Cli, Command};
 use clap::Parser;
+use rand::RngExt;
 
 const CONFIG: &str = "
     [env]
@@ -61,8 +62,7 @@ fn rows_differ_in_their_contexts_only() {
 
 #[test]
 fn a_sheet_that_is_too_large_gets_smaller_pictures() {
-    use rand::SeedableRng;
-    let mut rng = Prng::seed_from_u64(0);
+    let mut rng = SeedStream::root(0).rng();
     // Noise does not compress: 6 pictures of 160 pixels are 460 kB.
     let mut noise = || {
         let pixels = (0..3 * 160 * 160).map(|_| rng.random()).collect();

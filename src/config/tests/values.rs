@@ -125,7 +125,7 @@ fn about_subspaces() -> Vec<Vec<&'static str>> {
             &[
                 "actors.count=2",
                 "schedule.kind=drifting",
-                "schedule.drift_value=g",
+                "schedule.drift_value=h",
                 "schedule.drift_to=3.0",
             ],
         ]),
