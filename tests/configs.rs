@@ -1,5 +1,7 @@
 //! Every file of `configs/` is valid, and its effective config reads back.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::binary;
@@ -52,7 +54,9 @@ fn every_suite_trains_and_is_judged_by_subspace() {
         let run_dir = dir.path().join("run");
         let mut command = binary();
         command.arg("train").arg(&suite).arg("--run-dir").arg(&run_dir);
-        small.iter().for_each(|set| drop(command.args(["--set", set])));
+        for setting in small {
+            command.args(["--set", setting]);
+        }
         let output = command.output().unwrap();
         let (table, errors) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -321,7 +321,9 @@ fn a_resume_keeps_its_subspaces() {
     let resumed = |set: &[&str]| {
         let mut command = binary();
         command.args(["train", "--resume", "--quiet", "--run-dir"]).arg(dir.path());
-        set.iter().for_each(|setting| drop(command.args(["--set", setting])));
+        for setting in set {
+            command.args(["--set", setting]);
+        }
         let output = command.output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };

@@ -149,7 +149,7 @@ pub struct EvaluateArgs {
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
 
-    /// Config file (TOML) whose [subspaces] and [split] say where to play [default: those of the
+    /// Config file (TOML) whose subspaces and split say where to play [default: those of the
     /// run]. The table tells subspaces apart, and sources from targets.
     #[arg(long, value_name = "FILE")]
     pub split: Option<PathBuf>,
@@ -221,7 +221,7 @@ pub struct EnvsArgs {
     #[arg(long, value_name = "KEY=VALUE", requires = "subject")]
     pub set: Vec<String>,
 
-    /// Config file (TOML) whose [subspaces] --picture draws; without ID, in its environment.
+    /// Config file (TOML) whose subspaces --picture draws; without ID, in its environment.
     #[arg(long, value_name = "FILE", requires = "picture")]
     pub config: Option<PathBuf>,
 
