@@ -462,3 +462,38 @@ fn the_page_about_subspaces_holds() {
         }
     }
 }
+
+/// Environments in Python have subspaces by the context values that the config declares.
+#[test]
+fn python_environments_have_subspaces_too() {
+    let python = format!("env.python={}", common::python().display());
+    let pole =
+        |name: &str| format!("env.contexts.{name}={{via='attribute',default=9.8,low=1,high=40}}");
+    let gravity = pole("gravity");
+    let set = [
+        "env.id=gym:CartPole-v1",
+        "env.time_limit_env_steps=200",
+        "run.env_steps=1200",
+        &python,
+        &gravity,
+        "schedule.kind=cyclic",
+        "schedule.phase_env_steps=300",
+        "subspaces.a.gravity=5.0",
+        "subspaces.b.gravity={uniform=[10.0,12.0]}",
+        "subspaces.c.gravity={choice=[20.0,25.0]}",
+        "subspaces.t.gravity=35.0",
+        "evaluation.final_episodes=3",
+    ];
+    let (config, dir) = (config(CARS, &set), tempfile::tempdir().unwrap());
+    let summary = run(&config, &Registry::builtin(), dir.path()).unwrap();
+    assert_eq!(summary.last.unwrap().by_subspace.unwrap().subspaces.len(), 4);
+    assert!((newest(dir.path(), "subspace/a/context/gravity") - 5.0).abs() < 1e-9);
+    let b = newest(dir.path(), "subspace/b/context/gravity");
+    assert!((10.0..=12.0).contains(&b), "{b}");
+    let leaks = records(dir.path());
+    let leaks = leaks.iter().find(|r| r.get("event").is_some_and(|e| e == "leak_check")).unwrap();
+    assert_eq!(
+        (&leaks["leaks"], &leaks["states_compared"]),
+        (&serde_json::json!([]), &true.into())
+    );
+}
