@@ -6,6 +6,7 @@
 
 mod agent;
 pub mod config;
+mod contrast_batch;
 pub mod dqn;
 mod error;
 pub mod losses;
@@ -20,6 +21,7 @@ mod state;
 
 pub use agent::{ActMode, Agent, Policy, UpdateReport, UpdateSettings};
 pub use config::{Distribution, DqnConfig, NetworkConfig, SacConfig, Torso};
+pub use contrast_batch::{ContrastBatch, Relation};
 pub use error::AgentError;
 pub use minibatch::{ActionBatch, Minibatch, ObsBatch};
 pub use spec::{ActionSpec, ObsSpec};
