@@ -1,35 +1,44 @@
 //! The episodic memory with MinAtar observations and segments of 8 env steps: insert into a full
-//! memory, draw, and look up a code. Look-up must take as long among 100,000 entries as among
-//! 1,000. `cargo bench --bench memory`; takes about 0.2 GB.
+//! memory, draw, and look up a code; look-up must take as long among 100,000 entries as among
+//! 1,000. Then batches of 32 contrasts with 16 negatives of 10,000 segments. `cargo bench --bench memory`; takes about 0.2 GB.
 
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 #![allow(clippy::print_stdout, reason = "the computed memory is this program's output")]
 
-use contrail::memory::{CodeSpace, EpisodicMemory, MemoryConfig, Segment, SegmentId, SegmentLaw};
-use contrail_agents::ActionBatch;
+use contrail::contrast::{ContrastSpec, Contrasts, ContrastsConfig, NegativeLaw};
+use contrail::memory::{
+    CodeSpace, EpisodicMemory, MemoryConfig, Replacement, Segment, SegmentId, SegmentLaw,
+};
+use contrail_agents::{ActionBatch, Relation};
 use contrail_envs::{ActionSpace, ObsBuffer, ObsSpace, Outcome, SeedStream};
 use criterion::{
     BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
 };
+use rand::RngExt;
 use std::hint::black_box;
 
 const HORIZON: usize = 8;
 const GROUPS: usize = 8;
+const ACTIONS: usize = 6;
 const BATCH: usize = 32;
 const SUBSPACES: usize = 4;
+/// Action readings of a segment.
+const POLICIES: [u8; (HORIZON + 1) * ACTIONS] = [42; (HORIZON + 1) * ACTIONS];
 /// Observations that share a code, on average.
 const HOLDERS: u64 = 4;
 
 fn config(capacity_segments: usize) -> MemoryConfig {
     MemoryConfig {
         capacity_segments,
+        replacement: Replacement::Reservoir,
         subspaces: SUBSPACES,
         horizon_env_steps: HORIZON,
         gamma: 0.99,
         obs: ObsSpace::u8(&[4, 10, 10], 1),
-        action: ActionSpace::Discrete(6),
+        action: ActionSpace::Discrete(ACTIONS),
         context_len: 6,
         codes: CodeSpace { groups: GROUPS, levels: 8 },
+        readings_len: ACTIONS,
         priority_exponent: 0.6,
         priority_epsilon: 1e-3,
     }
@@ -77,7 +86,9 @@ fn full(capacity: usize) -> (EpisodicMemory, Vec<SegmentId>) {
         ids.push(id.expect("the reservoir is not full"));
     }
     for (number, id) in ids.iter().enumerate() {
-        memory.set_codes(*id, 1, &codes(capacity, number as u64)).expect("the codes are valid");
+        memory
+            .set_readings(*id, 1, (&codes(capacity, number as u64), &POLICIES))
+            .expect("the codes are valid");
     }
     (memory, ids)
 }
@@ -131,7 +142,7 @@ fn all(c: &mut Criterion) {
             b.iter(|| {
                 number = (number + 7919) % capacity;
                 version += 1;
-                memory.set_codes(ids[number], version, &codes(capacity, version))
+                memory.set_readings(ids[number], version, (&codes(capacity, version), &POLICIES))
             });
         });
 
@@ -149,5 +160,58 @@ fn all(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, all);
+/// Memory and ring with 10,000 and 512 different segments that a teacher has read.
+fn filled_contrasts() -> Contrasts {
+    let capacity = 10_000;
+    let config = config(capacity);
+    let mut contrasts =
+        Contrasts::new(&ContrastsConfig { memory: config.clone(), recent_segments: 512 })
+            .expect("there is memory");
+    let mut rng = SeedStream::root(4).rng();
+    let mut segment = segment(&config);
+    for number in 0..capacity as u64 {
+        rename(&mut segment, number);
+        let ObsBuffer::U8(obs) = &mut segment.obs else { unreachable!("MinAtar's are bytes") };
+        obs.iter_mut().for_each(|bit| *bit = u8::from(rng.random_range(0..20) == 0));
+        contrasts.insert(&segment, &mut rng).expect("the segment is valid");
+    }
+    while let Some(request) = contrasts.to_code(1, 64).expect("the stores are valid") {
+        let each = request.ids.len() * (HORIZON + 1);
+        let code = |_| levels(rng.random_range(0..distinct(capacity)));
+        let codes: Vec<u8> = (0..each).flat_map(code).collect();
+        let policies: Vec<u8> = (0..each * ACTIONS).map(|_| rng.random()).collect();
+        let readings = request.answered(1, &codes, &policies);
+        contrasts.take_readings(&readings).expect("the readings fit");
+    }
+    contrasts
+}
+
+fn contrast(c: &mut Criterion) {
+    let mut contrasts = filled_contrasts();
+    let mut rng = SeedStream::root(5).rng();
+    let mut group = c.benchmark_group("contrasts of 10000");
+    for relation in Relation::ALL {
+        for (name, law) in [
+            ("beta 0", NegativeLaw::Weighted { beta: 0.0 }),
+            ("beta 1", NegativeLaw::Weighted { beta: 1.0 }),
+        ] {
+            let spec = ContrastSpec { relation, law, ..ContrastSpec::default() };
+            group.bench_function(format!("batch of 32, {}, {name}", relation.as_str()), |b| {
+                b.iter(|| contrasts.prepare(&spec, &mut rng).map(|batch| batch.is_some()));
+            });
+        }
+    }
+    let mut number = 10_000;
+    let mut segment = segment(&config(10_000));
+    group.bench_function("insert a segment", |b| {
+        b.iter(|| {
+            number += 1;
+            rename(&mut segment, number);
+            contrasts.insert(&segment, &mut rng).map(|id| id.is_some())
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, all, contrast);
 criterion_main!(benches);

@@ -56,6 +56,7 @@ fn episode(config: &ReplayConfig) -> Vec<TransitionBlock> {
             actions: ActionBatch::Discrete(vec![0; STREAMS]),
             contexts: vec![0.5; STREAMS * CONTEXT_LEN],
             final_obs: ObsBuffer::zeros(&config.obs, if left == 1 { STREAMS } else { 0 }),
+            segments: Vec::new(),
         }
     };
     (0..EPISODE_VECTOR_STEPS).map(block).collect()

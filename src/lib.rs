@@ -7,6 +7,7 @@
 pub mod checkpoint;
 pub mod cli;
 pub mod config;
+pub mod contrast;
 pub mod log;
 pub mod memory;
 pub mod message;

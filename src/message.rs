@@ -1,6 +1,8 @@
 //! What crosses a thread: owned, versioned plain data, one named type an arrow.
 
-use contrail_agents::{ActionBatch, Minibatch};
+use crate::contrast::{CodingRequest, Readings};
+use crate::memory::Segment;
+use contrail_agents::{ActionBatch, ContrastBatch, Minibatch};
 use contrail_envs::ObsBuffer;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -26,6 +28,8 @@ pub struct TransitionBlock {
     /// Last observations of the episodes that end in this block, in the order of the rows that
     /// have `ends_trajectory`.
     pub final_obs: ObsBuffer,
+    /// Segments of episodes that were completed, for the episodic memory.
+    pub segments: Vec<Segment>,
 }
 
 /// The scalars of one transition.
@@ -75,4 +79,41 @@ pub struct PolicySnapshot {
     pub version: u64,
     /// Flat parameters of the policy network, in the order of its layout.
     pub params: Arc<Vec<f32>>,
+}
+
+/// Replay to learner, beside a minibatch: contrasts, and observations for the teacher to read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DistillJob {
+    /// Contrasts to join the decision update.
+    pub joint: Option<Contrasts>,
+    /// Contrasts for updates of their own.
+    pub alone: Vec<Contrasts>,
+    /// Segments whose token codes and action readings are missing or old.
+    pub coding: Option<CodingRequest>,
+    /// Curves of the memory and the loss policy; empty unless asked for.
+    pub metrics: Vec<(String, f64)>,
+    /// Histograms; empty unless asked for.
+    pub histograms: Vec<(String, Vec<f64>)>,
+}
+
+/// Contrasts that the loss policy chose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contrasts {
+    /// Who is compared with whom.
+    pub batch: ContrastBatch,
+    /// lambda: factor on their loss.
+    pub weight: f64,
+}
+
+/// Learner to memory and loss policy: what the teacher read, and what contrasts were worth.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenUpdate {
+    /// Codes and action readings of the segments that were to be read.
+    pub readings: Option<Readings>,
+    /// What the contrasts of the joint update before were worth to this update's decision loss.
+    pub gain: Option<f64>,
+    /// Decision loss, in updates with detail.
+    pub decision_loss: Option<f64>,
+    /// Bound on earlier subspaces less that on current ones, in nats, in updates with detail.
+    pub bound_gap: Option<f64>,
 }

@@ -1,5 +1,6 @@
 //! What the runtime knows of any algorithm.
 
+use crate::contrast::{ContrastReport, Distiller};
 use crate::{ActionBatch, AgentError, AgentState, Minibatch, ObsBatch};
 use rand::Rng;
 
@@ -21,11 +22,14 @@ pub struct UpdateReport {
     pub metrics: Vec<(&'static str, f64)>,
     /// Samples for histograms. Empty without `detail`.
     pub histograms: Vec<(&'static str, Vec<f64>)>,
+    /// What came of the contrasts; default without contrastive distillation.
+    pub contrast: ContrastReport,
 }
 
 /// A learner's algorithm: turns minibatches into better parameters.
 pub trait Agent: Send {
-    /// One gradient step on every part of the algorithm.
+    /// One gradient step on every part of the algorithm, jointly with contrasts that were staged
+    /// in its [`Agent::distiller`].
     ///
     /// # Errors
     /// [`AgentError::NotFinite`] if a loss or gradient is NaN or infinite.
@@ -35,6 +39,15 @@ pub trait Agent: Send {
         settings: UpdateSettings,
         rng: &mut dyn Rng,
     ) -> Result<UpdateReport, AgentError>;
+
+    /// The student and what distils it; none if the agent was built without.
+    fn distiller(&mut self) -> Option<Distiller<'_>> {
+        None
+    }
+
+    /// Makes everything that follows the online network catch up with it: after a shift, the
+    /// bootstrap must not come from what the start left behind.
+    fn settle(&mut self) {}
 
     /// Updates done.
     fn updates(&self) -> u64;

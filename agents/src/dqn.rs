@@ -1,14 +1,19 @@
 //! DQN and its extensions, from observation to update. With every switch on it is Rainbow.
 
 use crate::agent::{ActMode, Agent, Policy, UpdateReport, UpdateSettings};
+use crate::contrast::{
+    ContrastHeads, ContrastReport, DecisionNetwork, Distillation, Distiller,
+    Representation,
+};
 use crate::losses;
-use crate::nn::{Encoder, Mlp, MlpOptions, Noise, obs_tensor};
+use crate::nn::{Mlp, MlpOptions, Noise, obs_tensor};
 use crate::optim::{AdamStep, Trainable};
 use crate::params::{Layout, Params};
 use crate::scalar;
+use crate::trunk::{Reading, Trunk};
 use crate::{
-    ActionBatch, AgentError, AgentState, Distribution, DqnConfig, Minibatch, NamedArray,
-    NetworkConfig, ObsBatch, ObsSpec,
+    ActionBatch, ActionSpec, AgentError, AgentState, Distribution, DqnConfig, Minibatch,
+    NamedArray, NetworkConfig, ObsBatch, ObsSpec,
 };
 use rand::{Rng, RngExt};
 use std::sync::Arc;
@@ -20,10 +25,10 @@ use tch::{Device, Kind, Tensor, no_grad};
 struct QNetwork {
     layout: Layout,
     obs: ObsSpec,
-    encoder: Encoder,
-    shared: Mlp,
+    trunk: Trunk,
     advantage: Mlp,
     value: Option<Mlp>,
+    heads: Option<ContrastHeads>,
     actions: i64,
     outputs: i64,
     distribution: Distribution,
@@ -31,26 +36,44 @@ struct QNetwork {
 }
 
 impl QNetwork {
-    fn new(obs: &ObsSpec, actions: i64, network: &NetworkConfig, config: &DqnConfig) -> Self {
+    fn new(
+        (obs, actions): (&ObsSpec, i64),
+        network: &NetworkConfig,
+        config: &DqnConfig,
+        representation: Option<&Representation>,
+    ) -> Self {
         let mut layout = Layout::default();
-        let encoder = Encoder::new(&mut layout, "encoder", network, obs);
         let outputs = if config.distribution == Distribution::Mean { 1 } else { config.num_atoms };
-        let mut units = vec![encoder.features()];
-        units.extend(&network.hidden_units);
-        // The streams of a dueling network part before the last hidden layer, as in the paper.
-        let (shared_units, stream_units) = match (config.dueling, units.len()) {
-            (true, 2..) => (&units[..units.len() - 1], &units[units.len() - 2..]),
-            _ => (units.as_slice(), &units[units.len() - 1..]),
+        // The streams of a dueling network part before the last hidden layer, as in the paper;
+        // but an embedding to distil is shared.
+        let hidden = network.hidden_units.as_slice();
+        let shared = match (config.dueling, representation) {
+            (false, _) => hidden.len(),
+            (true, None) => hidden.len().saturating_sub(1),
+            (true, Some(_)) => hidden.len().saturating_sub(1).max(1),
         };
-        let options =
-            MlpOptions { noisy: config.noisy, layer_norm: network.layer_norm, activate_last: true };
-        let shared = Mlp::new(&mut layout, "shared", shared_units, options);
+        let tokens = representation.and_then(|r| r.tokens.as_ref());
+        let layers = (network, &hidden[..shared]);
+        let trunk = Trunk::new(&mut layout, obs, layers, config.noisy, tokens);
         let mut stream = |name: &str, width: i64| {
-            let units: Vec<i64> = stream_units.iter().copied().chain([width]).collect();
-            Mlp::new(&mut layout, name, &units, MlpOptions { activate_last: false, ..options })
+            let units: Vec<i64> = [trunk.inputs()]
+                .into_iter()
+                .chain(hidden[shared..].iter().copied())
+                .chain([width])
+                .collect();
+            let options = MlpOptions {
+                noisy: config.noisy,
+                layer_norm: network.layer_norm,
+                activate_last: false,
+            };
+            Mlp::new(&mut layout, name, &units, options)
         };
         let advantage = stream("advantage", actions * outputs);
         let value = config.dueling.then(|| stream("value", outputs));
+        let heads = representation.map(|r| {
+            let spec = ActionSpec::Discrete(actions);
+            ContrastHeads::new(&mut layout, trunk.embedding(), &spec, &r.contrast)
+        });
         let support = if config.distribution == Distribution::C51 {
             let step = (config.support_max - config.support_min) / (outputs - 1) as f64;
             (0..outputs).map(|i| (config.support_min + step * i as f64) as f32).collect()
@@ -61,10 +84,10 @@ impl QNetwork {
         Self {
             layout,
             obs,
-            encoder,
-            shared,
+            trunk,
             advantage,
             value,
+            heads,
             actions,
             outputs,
             distribution,
@@ -74,11 +97,16 @@ impl QNetwork {
 
     /// x: `[B, obs...]` -> `[B, A, Z]`.
     fn forward(&self, params: &Params, x: &Tensor, noise: &mut Noise<'_>) -> Tensor {
-        let h = self.shared.forward(params, &self.encoder.forward(params, x), noise);
+        let input = self.trunk.forward(params, x, noise);
+        self.decide(params, &input, noise)
+    }
+
+    /// What the trunk gives `[B, inputs]` -> `[B, A, Z]`.
+    fn decide(&self, params: &Params, input: &Tensor, noise: &mut Noise<'_>) -> Tensor {
         let shape = [-1, self.actions, self.outputs];
-        let advantage = self.advantage.forward(params, &h, noise).view(shape); // [B, A, Z]
+        let advantage = self.advantage.forward(params, input, noise).view(shape); // [B, A, Z]
         let Some(value) = &self.value else { return advantage };
-        let value = value.forward(params, &h, noise).view([-1, 1, self.outputs]); // [B, 1, Z]
+        let value = value.forward(params, input, noise).view([-1, 1, self.outputs]); // [B, 1, Z]
         value + &advantage - advantage.mean_dim([1i64].as_slice(), true, Kind::Float)
     }
 
@@ -97,6 +125,30 @@ impl QNetwork {
 
     fn support_tensor(&self, device: Device) -> Tensor {
         Tensor::from_slice(&self.support).to_device(device)
+    }
+}
+
+impl DecisionNetwork for QNetwork {
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn obs(&self) -> &ObsSpec {
+        &self.obs
+    }
+
+    fn trunk(&self) -> &Trunk {
+        &self.trunk
+    }
+
+    fn contrast_heads(&self) -> Option<&ContrastHeads> {
+        self.heads.as_ref()
+    }
+
+    /// Expected returns as logits.
+    fn action_reading(&self, params: &Params, reading: &Reading) -> Tensor {
+        let input = self.trunk.decision_input(params, reading);
+        self.q_values(&self.decide(params, &input, &mut Noise::Off))
     }
 }
 
@@ -121,23 +173,38 @@ pub struct Dqn {
     network: Arc<QNetwork>,
     online: Trainable,
     target: Params,
+    distillation: Option<Distillation>,
     updates: u64,
 }
 
 impl Dqn {
     /// A fresh agent for observations of `obs` and `actions` discrete actions.
     pub fn new(
-        (obs, actions): (&ObsSpec, i64),
+        space: (&ObsSpec, i64),
         network: &NetworkConfig,
         config: &DqnConfig,
         device: Device,
         rng: &mut dyn Rng,
     ) -> Self {
-        let network = QNetwork::new(obs, actions, network, config);
+        Self::distilled(space, (network, None), config, device, rng)
+    }
+
+    /// A fresh agent, with contrastive distillation if a representation is given.
+    pub fn distilled(
+        space: (&ObsSpec, i64),
+        (network, representation): (&NetworkConfig, Option<&Representation>),
+        config: &DqnConfig,
+        device: Device,
+        rng: &mut dyn Rng,
+    ) -> Self {
+        let network = QNetwork::new(space, network, config, representation);
         let values = network.layout.init(rng);
         let online = Trainable::new(&network.layout, &values, device);
         let target = Params::new(&network.layout, &values, device, false);
-        Self { config: config.clone(), network: Arc::new(network), online, target, updates: 0 }
+        let distillation = representation
+            .map(|r| Distillation::new(r.contrast.clone(), &network.layout, &values, device));
+        let (config, network) = (config.clone(), Arc::new(network));
+        Self { config, network, online, target, distillation, updates: 0 }
     }
 
     /// What the loss compares with, `[B]`, `[B, Z]` probabilities or `[B, Z]` quantiles.
@@ -254,13 +321,22 @@ impl Agent for Dqn {
         let mean_loss = (loss * &batch.weights).mean(Kind::Float);
         let step = self.adam(settings.progress);
         // A NaN in the loss is a NaN in the gradient, which `minimize` refuses.
-        let grad_norm = self.online.minimize(&mean_loss, step)?;
+        let (grad_norm, contrast) = match &mut self.distillation {
+            None => (self.online.minimize(&mean_loss, step)?, ContrastReport::default()),
+            Some(distillation) => {
+                let student = (&*self.network as &dyn DecisionNetwork, &mut self.online);
+                distillation.minimize(student, (&mean_loss, settings.detail), step)?
+            }
+        };
         self.updates += 1;
         if self.updates.is_multiple_of(self.config.target_update_period_updates) {
             self.target.track(self.online.params(), self.config.target_ema_rate);
         }
-        let mut report =
-            UpdateReport { priorities: scalar::floats(&priority), ..UpdateReport::default() };
+        let mut report = UpdateReport {
+            priorities: scalar::floats(&priority),
+            contrast,
+            ..UpdateReport::default()
+        };
         if settings.detail {
             let q = no_grad(|| self.network.q_values(&output)); // [B, A]
             let error = report.priorities.iter().map(|&p| f64::from(p)).sum::<f64>()
@@ -278,6 +354,17 @@ impl Agent for Dqn {
                 vec![("train/q_values", scalar::floats(&q).into_iter().map(f64::from).collect())];
         }
         Ok(report)
+    }
+
+    fn distiller(&mut self) -> Option<Distiller<'_>> {
+        let step = self.adam(0.0);
+        let (network, online) = (&*self.network, &mut self.online);
+        let distillation = self.distillation.as_mut()?;
+        Some(Distiller { network, online, distillation, step })
+    }
+
+    fn settle(&mut self) {
+        self.target.track(self.online.params(), 1.0);
     }
 
     fn updates(&self) -> u64 {
@@ -302,6 +389,9 @@ impl Agent for Dqn {
         self.online.save("online", &self.network.layout, &mut state);
         state.arrays.push(NamedArray::vector("target".into(), self.target.read()));
         state.counters.push(("updates".into(), self.updates));
+        if let Some(distillation) = &self.distillation {
+            distillation.save(&mut state);
+        }
         state
     }
 
@@ -309,7 +399,10 @@ impl Agent for Dqn {
         self.online.restore("online", &self.network.layout, state)?;
         self.target.write(state.array("target", &[self.network.layout.len() as i64])?);
         self.updates = state.counter("updates")?;
-        Ok(())
+        match &mut self.distillation {
+            Some(distillation) => distillation.restore(&self.network.layout, state),
+            None => Ok(()),
+        }
     }
 }
 
@@ -354,7 +447,7 @@ impl Policy for DqnPolicy {
         });
         let mut chosen = Vec::with_capacity(q.size()[0] as usize);
         for row in scalar::floats(&q).chunks_exact(actions as usize) {
-            let greedy = argmax(row)?;
+            let greedy = scalar::argmax(row, "a Q-value of the acting policy")?;
             chosen.push(match mode {
                 ActMode::Explore { epsilon } if rng.random::<f64>() < epsilon => {
                     rng.random_range(0..actions)
@@ -364,22 +457,4 @@ impl Policy for DqnPolicy {
         }
         Ok(ActionBatch::Discrete(chosen))
     }
-}
-
-/// Index of the largest value, the first among equals.
-fn argmax(row: &[f32]) -> Result<i64, AgentError> {
-    let mut best = 0;
-    for (i, &value) in row.iter().enumerate() {
-        if !value.is_finite() {
-            return Err(AgentError::NotFinite {
-                what: "a Q-value of the acting policy",
-                value: value.into(),
-                update: 0,
-            });
-        }
-        if value > row[best] {
-            best = i;
-        }
-    }
-    Ok(best as i64)
 }

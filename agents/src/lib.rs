@@ -5,10 +5,16 @@
 //! ([`Policy`]). Each algorithm is one file, to be read from top to bottom: [`dqn`], [`sac`].
 
 mod agent;
+mod augment;
 pub mod config;
+pub mod contrast;
 mod contrast_batch;
 pub mod dqn;
 mod error;
+pub mod gate;
+pub mod imitation;
+mod knowledge;
+pub mod loss_policy;
 pub mod losses;
 mod minibatch;
 pub mod nn;
@@ -18,8 +24,11 @@ pub mod sac;
 mod scalar;
 mod spec;
 mod state;
+pub mod tokens;
+mod trunk;
 
 pub use agent::{ActMode, Agent, Policy, UpdateReport, UpdateSettings};
+pub use augment::Augmentation;
 pub use config::{Distribution, DqnConfig, NetworkConfig, SacConfig, Torso};
 pub use contrast_batch::{ContrastBatch, Relation};
 pub use error::AgentError;

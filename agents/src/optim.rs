@@ -8,6 +8,7 @@ use crate::AgentError;
 use crate::params::{Layout, Params};
 use crate::scalar;
 use crate::state::{AgentState, NamedArray};
+use std::ops::Range;
 use tch::{Device, Tensor, no_grad};
 
 const BETA_1: f64 = 0.9;
@@ -39,6 +40,8 @@ pub struct Trainable {
     params: Params,
     moments: Moments,
     steps: u64,
+    /// Elements that updates leave alone, in order and disjoint.
+    frozen: Vec<Range<usize>>,
 }
 
 #[derive(Debug)]
@@ -67,7 +70,7 @@ impl Trainable {
         } else {
             Moments::Device { m: params.flat().zeros_like(), v: params.flat().zeros_like() }
         };
-        Self { params, moments, steps: 0 }
+        Self { params, moments, steps: 0, frozen: Vec::new() }
     }
 
     /// The parameters.
@@ -94,40 +97,140 @@ impl Trainable {
     pub fn minimize(&mut self, loss: &Tensor, step: AdamStep) -> Result<f64, AgentError> {
         let views = self.params.views();
         let grads = Tensor::f_run_backward(&[loss], views, false, false)?;
-        let norm = match &mut self.moments {
-            Moments::Host { values, grad, m, v } => {
-                let norm = gather_host(&grads, views, grad);
-                check_finite(scalar::double(loss), norm, self.steps + 1)?;
-                let scale = clip_scale(norm, step.max_grad_norm);
-                adam_host(
-                    Host { values, grad, m, v },
-                    scale,
-                    &Corrected::new(step, self.steps + 1),
-                );
-                self.params.write(values);
-                norm
+        match &mut self.moments {
+            Moments::Host { grad, .. } => {
+                gather_host(&grads, views, grad);
+                self.step_host(scalar::double(loss), step)
             }
-            Moments::Device { m, v } => {
+            Moments::Device { .. } => {
                 let grad = gather_device(&grads, views);
-                // One transfer for both numbers.
-                let numbers = scalar::floats(&Tensor::stack(
-                    &[loss.detach().reshape([1]), grad.norm().reshape([1])],
-                    0,
-                ));
-                let norm = numbers[1].into();
-                check_finite(numbers[0].into(), norm, self.steps + 1)?;
-                let grad = grad * f64::from(clip_scale(norm, step.max_grad_norm));
-                adam_device(
-                    self.params.flat(),
-                    &grad,
-                    (m, v),
-                    &Corrected::new(step, self.steps + 1),
-                );
-                norm
+                self.step_device(&grad, &loss.detach(), step)
             }
+        }
+    }
+
+    /// The gradient of `loss` (a scalar) by all parameters, `[P]`; 0 where the loss does not reach.
+    ///
+    /// # Errors
+    /// If the loss cannot be differentiated: a bug of the network's code.
+    pub fn gradient(&self, loss: &Tensor) -> Result<Tensor, AgentError> {
+        let views = self.params.views();
+        let grads = Tensor::f_run_backward(&[loss], views, false, false)?;
+        Ok(gather_device(&grads, views))
+    }
+
+    /// Takes one step along a `gradient` `[P]` of a `loss` (a scalar), as [`Trainable::minimize`]
+    /// does.
+    ///
+    /// # Errors
+    /// As those of [`Trainable::minimize`].
+    pub fn apply(
+        &mut self,
+        gradient: &Tensor,
+        loss: &Tensor,
+        step: AdamStep,
+    ) -> Result<f64, AgentError> {
+        match &mut self.moments {
+            Moments::Host { grad, .. } => {
+                let len = grad.len();
+                gradient.copy_data(grad, len);
+                self.step_host(scalar::double(loss), step)
+            }
+            Moments::Device { .. } => self.step_device(gradient, &loss.detach(), step),
+        }
+    }
+
+    fn step_host(&mut self, loss: f64, step: AdamStep) -> Result<f64, AgentError> {
+        let Moments::Host { values, grad, m, v } = &mut self.moments else {
+            unreachable!("called for parameters on the CPU")
         };
+        self.frozen.iter().for_each(|part| grad[part.clone()].fill(0.0));
+        let norm = norm_of(grad);
+        check_finite(loss, norm, self.steps + 1)?;
+        let scale = clip_scale(norm, step.max_grad_norm);
+        let corrected = Corrected::new(step, self.steps + 1);
+        for part in active(&self.frozen, grad.len()) {
+            let host = Host {
+                values: &mut values[part.clone()],
+                grad: &grad[part.clone()],
+                m: &mut m[part.clone()],
+                v: &mut v[part],
+            };
+            adam_host(host, scale, &corrected);
+        }
+        self.params.write(values);
         self.steps += 1;
         Ok(norm)
+    }
+
+    fn step_device(
+        &mut self,
+        grad: &Tensor,
+        loss: &Tensor,
+        step: AdamStep,
+    ) -> Result<f64, AgentError> {
+        let Moments::Device { m, v } = &mut self.moments else {
+            unreachable!("called for parameters on a device")
+        };
+        let mut grad = grad.shallow_clone();
+        if !self.frozen.is_empty() {
+            grad = grad.copy();
+            for part in &self.frozen {
+                let _ = grad.narrow(0, part.start as i64, part.len() as i64).zero_();
+            }
+        }
+        // One transfer for both numbers.
+        let numbers = scalar::floats(&Tensor::stack(
+            &[loss.detach().reshape([1]), grad.norm().reshape([1])],
+            0,
+        ));
+        let norm = numbers[1].into();
+        check_finite(numbers[0].into(), norm, self.steps + 1)?;
+        let grad = grad * f64::from(clip_scale(norm, step.max_grad_norm));
+        let corrected = Corrected::new(step, self.steps + 1);
+        for part in active(&self.frozen, grad.numel()) {
+            let slice = |t: &Tensor| t.narrow(0, part.start as i64, part.len() as i64);
+            let (mut m, mut v) = (slice(m), slice(v));
+            adam_device(&slice(self.params.flat()), &slice(&grad), (&mut m, &mut v), &corrected);
+        }
+        self.steps += 1;
+        Ok(norm)
+    }
+
+    /// Leaves the parameters that `is_frozen` names out of every further step, moments included;
+    /// all others take part again.
+    pub fn freeze(&mut self, layout: &Layout, is_frozen: impl Fn(&str) -> bool) {
+        let frozen = layout.entries().iter().filter(|entry| is_frozen(&entry.name));
+        self.frozen = frozen.map(|entry| entry.offset..entry.offset + entry.len).collect();
+    }
+
+    /// Overwrites the parameters that `is_renewed` names by those of `fresh` `[P]` and forgets
+    /// their moments.
+    ///
+    /// # Panics
+    /// If `fresh` has another length than the layout: a bug.
+    pub fn renew(&mut self, layout: &Layout, fresh: &[f32], is_renewed: impl Fn(&str) -> bool) {
+        assert_eq!(fresh.len(), layout.len(), "fresh values and layout differ in length");
+        let mut all = self.values();
+        for entry in layout.entries().iter().filter(|entry| is_renewed(&entry.name)) {
+            let part = entry.offset..entry.offset + entry.len;
+            all[part.clone()].copy_from_slice(&fresh[part.clone()]);
+            match &mut self.moments {
+                Moments::Host { m, v, .. } => {
+                    m[part.clone()].fill(0.0);
+                    v[part].fill(0.0);
+                }
+                Moments::Device { m, v } => {
+                    for moments in [m, v] {
+                        let _ = moments.narrow(0, part.start as i64, part.len() as i64).zero_();
+                    }
+                }
+            }
+        }
+        if let Moments::Host { values, .. } = &mut self.moments {
+            values.copy_from_slice(&all);
+        }
+        self.params.write(&all);
     }
 
     /// Appends parameters and moments to `state` under `name`.
@@ -200,8 +303,15 @@ fn check_finite(loss: f64, norm: f64, update: u64) -> Result<(), AgentError> {
     Ok(())
 }
 
-/// Copies gradients into one slice and returns their global norm.
-fn gather_host(grads: &[Tensor], views: &[Tensor], flat: &mut [f32]) -> f64 {
+/// What lies between the frozen parts of `len` elements.
+fn active(frozen: &[Range<usize>], len: usize) -> Vec<Range<usize>> {
+    let starts = std::iter::once(0).chain(frozen.iter().map(|part| part.end));
+    let ends = frozen.iter().map(|part| part.start).chain([len]);
+    starts.zip(ends).map(|(start, end)| start..end).filter(|part| !part.is_empty()).collect()
+}
+
+/// Copies gradients into one slice.
+fn gather_host(grads: &[Tensor], views: &[Tensor], flat: &mut [f32]) {
     let mut offset = 0;
     for (grad, view) in grads.iter().zip(views) {
         let part = &mut flat[offset..offset + view.numel()];
@@ -212,6 +322,10 @@ fn gather_host(grads: &[Tensor], views: &[Tensor], flat: &mut [f32]) -> f64 {
         }
         offset += part.len();
     }
+}
+
+/// Global norm of a gradient.
+fn norm_of(flat: &[f32]) -> f64 {
     // Sums of a block in f32 are quick, sums of blocks in f64 lose no small term of a long row.
     flat.chunks(1024).map(|block| f64::from(sum_of_squares(block))).sum::<f64>().sqrt()
 }

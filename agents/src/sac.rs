@@ -1,14 +1,19 @@
 //! Soft actor-critic with a learned entropy coefficient, from observation to update.
 
 use crate::agent::{ActMode, Agent, Policy, UpdateReport, UpdateSettings};
+use crate::contrast::{
+    ContrastHeads, ContrastReport, DecisionNetwork, Distillation, Distiller,
+    Representation,
+};
 use crate::losses;
 use crate::nn::{Encoder, Mlp, MlpOptions, Noise, normal, obs_tensor};
 use crate::optim::{AdamStep, Trainable};
 use crate::params::{Init, Layout, Params};
 use crate::scalar;
+use crate::trunk::{Reading, Trunk};
 use crate::{
-    ActionBatch, AgentError, AgentState, Minibatch, NamedArray, NetworkConfig, ObsBatch, ObsSpec,
-    SacConfig,
+    ActionBatch, ActionSpec, AgentError, AgentState, Minibatch, NamedArray, NetworkConfig,
+    ObsBatch, ObsSpec, SacConfig,
 };
 use rand::{Rng, RngExt};
 use std::sync::Arc;
@@ -22,24 +27,43 @@ const LOG_STD_MAX: f64 = 2.0;
 struct PolicyNetwork {
     layout: Layout,
     obs: ObsSpec,
-    encoder: Encoder,
+    trunk: Trunk,
     head: Mlp,
+    heads: Option<ContrastHeads>,
     bounds: Bounds,
 }
 
 impl PolicyNetwork {
-    fn new(obs: &ObsSpec, bounds: Bounds, network: &NetworkConfig) -> Self {
+    /// With a representation the first hidden layer is the embedding to distil.
+    fn new(
+        obs: &ObsSpec,
+        bounds: Bounds,
+        network: &NetworkConfig,
+        representation: Option<&Representation>,
+    ) -> Self {
         let mut layout = Layout::default();
-        let encoder = Encoder::new(&mut layout, "encoder", network, obs);
-        let units = units(encoder.features(), network, 2 * bounds.len());
+        let shared = representation.map_or(0, |_| network.hidden_units.len().min(1));
+        let (below, above) = network.hidden_units.split_at(shared);
+        let tokens = representation.and_then(|r| r.tokens.as_ref());
+        let trunk = Trunk::new(&mut layout, obs, (network, below), false, tokens);
+        let units = units(trunk.inputs(), above, 2 * bounds.len());
         let options = MlpOptions { layer_norm: network.layer_norm, ..MlpOptions::default() };
         let head = Mlp::new(&mut layout, "head", &units, options);
-        Self { layout, obs: obs.clone(), encoder, head, bounds }
+        let heads = representation.map(|r| {
+            let spec = ActionSpec::Box { low: bounds.low.clone(), high: bounds.high.clone() };
+            ContrastHeads::new(&mut layout, trunk.embedding(), &spec, &r.contrast)
+        });
+        Self { layout, obs: obs.clone(), trunk, head, heads, bounds }
     }
 
     /// x: `[B, obs...]` -> (mean, log_std), `[B, A]` each, before the tanh.
     fn forward(&self, params: &Params, x: &Tensor) -> (Tensor, Tensor) {
-        let out = self.head.forward(params, &self.encoder.forward(params, x), &mut Noise::Off);
+        self.decide(params, &self.trunk.forward(params, x, &mut Noise::Off))
+    }
+
+    /// What the trunk gives `[B, inputs]` -> (mean, log_std), `[B, A]` each, before the tanh.
+    fn decide(&self, params: &Params, input: &Tensor) -> (Tensor, Tensor) {
+        let out = self.head.forward(params, input, &mut Noise::Off);
         let mut halves = out.chunk(2, -1).into_iter();
         match (halves.next(), halves.next()) {
             (Some(mean), Some(log_std)) => (mean, log_std.clamp(LOG_STD_MIN, LOG_STD_MAX)),
@@ -57,6 +81,28 @@ impl PolicyNetwork {
     }
 }
 
+impl DecisionNetwork for PolicyNetwork {
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn obs(&self) -> &ObsSpec {
+        &self.obs
+    }
+
+    fn trunk(&self) -> &Trunk {
+        &self.trunk
+    }
+
+    fn contrast_heads(&self) -> Option<&ContrastHeads> {
+        self.heads.as_ref()
+    }
+
+    fn action_reading(&self, params: &Params, reading: &Reading) -> Tensor {
+        self.decide(params, &self.trunk.decision_input(params, reading)).0.tanh()
+    }
+}
+
 /// Structure of the two critics: (observation, action in [-1, 1]) -> `[B]` each.
 #[derive(Debug)]
 struct Critics {
@@ -70,7 +116,7 @@ impl Critics {
         let mut part = |name: &str| {
             let encoder = Encoder::new(&mut layout, &format!("{name}/encoder"), network, obs);
             let options = MlpOptions { layer_norm: network.layer_norm, ..MlpOptions::default() };
-            let units = units(encoder.features() + actions, network, 1);
+            let units = units(encoder.features() + actions, &network.hidden_units, 1);
             let head = Mlp::new(&mut layout, &format!("{name}/head"), &units, options);
             (encoder, head)
         };
@@ -87,8 +133,8 @@ impl Critics {
     }
 }
 
-fn units(inputs: i64, network: &NetworkConfig, outputs: i64) -> Vec<i64> {
-    [inputs].into_iter().chain(network.hidden_units.iter().copied()).chain([outputs]).collect()
+fn units(inputs: i64, hidden: &[i64], outputs: i64) -> Vec<i64> {
+    [inputs].into_iter().chain(hidden.iter().copied()).chain([outputs]).collect()
 }
 
 /// Bounds of the environment's actions; inside, the algorithm works with [-1, 1].
@@ -162,22 +208,37 @@ pub struct Sac {
     target_critics: Params,
     log_entropy_coefficient: Trainable,
     coefficient_layout: Layout,
+    distillation: Option<Distillation>,
     updates: u64,
 }
 
 impl Sac {
     /// A fresh agent for observations of `obs` and actions within `bounds`.
     pub fn new(
-        (obs, bounds): (&ObsSpec, &Bounds),
+        space: (&ObsSpec, &Bounds),
         network: &NetworkConfig,
         config: &SacConfig,
         device: Device,
         rng: &mut dyn Rng,
     ) -> Self {
-        let policy_network = PolicyNetwork::new(obs, bounds.clone(), network);
+        Self::distilled(space, (network, None), config, device, rng)
+    }
+
+    /// A fresh agent, whose policy network is distilled if a representation is given.
+    pub fn distilled(
+        (obs, bounds): (&ObsSpec, &Bounds),
+        (network, representation): (&NetworkConfig, Option<&Representation>),
+        config: &SacConfig,
+        device: Device,
+        rng: &mut dyn Rng,
+    ) -> Self {
+        let policy_network = PolicyNetwork::new(obs, bounds.clone(), network, representation);
         let critics_network = Critics::new(obs, bounds.len(), network);
-        let policy =
-            Trainable::new(&policy_network.layout, &policy_network.layout.init(rng), device);
+        let policy_values = policy_network.layout.init(rng);
+        let policy = Trainable::new(&policy_network.layout, &policy_values, device);
+        let distillation = representation.map(|r| {
+            Distillation::new(r.contrast.clone(), &policy_network.layout, &policy_values, device)
+        });
         let critic_values = critics_network.layout.init(rng);
         let critics = Trainable::new(&critics_network.layout, &critic_values, device);
         let target_critics = Params::new(&critics_network.layout, &critic_values, device, false);
@@ -195,6 +256,7 @@ impl Sac {
             target_critics,
             log_entropy_coefficient,
             coefficient_layout,
+            distillation,
             updates: 0,
         }
     }
@@ -232,17 +294,29 @@ impl Sac {
         Ok(CriticUpdate { loss, error, q: q1, grad_norm })
     }
 
-    /// Moves the policy up the critics' soft value. Returns its loss and mean log-density.
+    /// Moves the policy up the critics' soft value, jointly with the contrasts.
     fn update_policy(
         &mut self,
         batch: &Batch,
+        detail: bool,
         rng: &mut dyn Rng,
-    ) -> Result<(f64, f64), AgentError> {
+    ) -> Result<PolicyUpdate, AgentError> {
         let (action, log_prob) = self.policy_network.sample(self.policy.params(), &batch.obs, rng);
         let (q1, q2) = self.critics_network.forward(self.critics.params(), &batch.obs, &action);
         let loss = (&log_prob * self.entropy_coefficient() - q1.minimum(&q2)).mean(Kind::Float);
-        self.policy.minimize(&loss, self.adam(self.config.policy_learning_rate))?;
-        Ok((scalar::double(&loss), scalar::double(&log_prob.mean(Kind::Float))))
+        let step = self.adam(self.config.policy_learning_rate);
+        let contrast = match &mut self.distillation {
+            None => {
+                self.policy.minimize(&loss, step)?;
+                ContrastReport::default()
+            }
+            Some(distillation) => {
+                let student = (&*self.policy_network as &dyn DecisionNetwork, &mut self.policy);
+                distillation.minimize(student, (&loss, detail), step)?.1
+            }
+        };
+        let log_prob_mean = scalar::double(&log_prob.mean(Kind::Float));
+        Ok(PolicyUpdate { loss: scalar::double(&loss), log_prob_mean, contrast })
     }
 
     /// Moves the entropy coefficient so that the policy's entropy comes to its target.
@@ -255,6 +329,12 @@ impl Sac {
         self.log_entropy_coefficient.minimize(&loss, step)?;
         Ok(())
     }
+}
+
+struct PolicyUpdate {
+    loss: f64,
+    log_prob_mean: f64,
+    contrast: ContrastReport,
 }
 
 struct CriticUpdate {
@@ -302,14 +382,18 @@ impl Agent for Sac {
     ) -> Result<UpdateReport, AgentError> {
         let batch = Batch::new(batch, &self.policy_network, self.target_critics.device())?;
         let critic = self.update_critics(&batch, rng)?;
-        let (policy_loss, log_prob_mean) = self.update_policy(&batch, rng)?;
+        let policy = self.update_policy(&batch, settings.detail, rng)?;
+        let (policy_loss, log_prob_mean) = (policy.loss, policy.log_prob_mean);
         if self.config.learn_entropy_coefficient {
             self.update_coefficient(log_prob_mean)?;
         }
         self.target_critics.track(self.critics.params(), self.config.target_ema_rate);
         self.updates += 1;
-        let mut report =
-            UpdateReport { priorities: scalar::floats(&critic.error), ..UpdateReport::default() };
+        let mut report = UpdateReport {
+            priorities: scalar::floats(&critic.error),
+            contrast: policy.contrast,
+            ..UpdateReport::default()
+        };
         if settings.detail {
             let critic_loss = scalar::double(&critic.loss);
             let q = scalar::floats(&critic.q);
@@ -327,6 +411,17 @@ impl Agent for Sac {
             report.histograms = vec![("train/q_values", q.into_iter().map(f64::from).collect())];
         }
         Ok(report)
+    }
+
+    fn distiller(&mut self) -> Option<Distiller<'_>> {
+        let step = self.adam(self.config.policy_learning_rate);
+        let (network, online) = (&*self.policy_network, &mut self.policy);
+        let distillation = self.distillation.as_mut()?;
+        Some(Distiller { network, online, distillation, step })
+    }
+
+    fn settle(&mut self) {
+        self.target_critics.track(self.critics.params(), 1.0);
     }
 
     fn updates(&self) -> u64 {
@@ -358,6 +453,9 @@ impl Agent for Sac {
         );
         state.arrays.push(NamedArray::vector("target_critics".into(), self.target_critics.read()));
         state.counters.push(("updates".into(), self.updates));
+        if let Some(distillation) = &self.distillation {
+            distillation.save(&mut state);
+        }
         state
     }
 
@@ -372,7 +470,10 @@ impl Agent for Sac {
         self.target_critics
             .write(state.array("target_critics", &[self.critics_network.layout.len() as i64])?);
         self.updates = state.counter("updates")?;
-        Ok(())
+        match &mut self.distillation {
+            Some(distillation) => distillation.restore(&self.policy_network.layout, state),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one place where tensors become numbers. On CUDA each call waits for the device, so call
 //! it once for many values.
 
+use crate::AgentError;
 use tch::{Device, Kind, Tensor};
 
 /// The value of a tensor with one element.
@@ -20,4 +21,18 @@ pub(crate) fn floats(tensor: &Tensor) -> Vec<f32> {
         .contiguous()
         .copy_data(&mut values, count);
     values
+}
+
+/// Index of the largest value, the first among equals; `what` names a value in the error.
+pub(crate) fn argmax(row: &[f32], what: &'static str) -> Result<i64, AgentError> {
+    let mut best = 0;
+    for (i, &value) in row.iter().enumerate() {
+        if !value.is_finite() {
+            return Err(AgentError::NotFinite { what, value: value.into(), update: 0 });
+        }
+        if value > row[best] {
+            best = i;
+        }
+    }
+    Ok(best as i64)
 }

@@ -124,6 +124,12 @@ pub trait Environment: Send {
     /// # Errors
     /// If there is nothing to draw.
     fn render(&self, frame: &mut RgbFrame) -> Result<(), EnvError>;
+
+    /// The discrete action of a good policy in the current state, where the environment knows one:
+    /// demonstrations for imitation. `None` where it does not, and outside an episode.
+    fn expert_action(&self) -> Option<usize> {
+        None
+    }
 }
 
 impl<E: Environment + ?Sized> Environment for Box<E> {
@@ -147,5 +153,8 @@ impl<E: Environment + ?Sized> Environment for Box<E> {
     }
     fn render(&self, frame: &mut RgbFrame) -> Result<(), EnvError> {
         (**self).render(frame)
+    }
+    fn expert_action(&self) -> Option<usize> {
+        (**self).expert_action()
     }
 }

@@ -4,6 +4,7 @@ use super::error::Problem;
 use super::raw::{AlgorithmName, RawConfig, RawEnv};
 use super::schedule::RawSchedule;
 use super::split;
+use contrail_agents::imitation::ImitationConfig;
 use contrail_agents::{DqnConfig, NetworkConfig, SacConfig};
 use contrail_envs::python::PythonWrapper;
 use serde_json::Value;
@@ -11,7 +12,7 @@ use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
 /// Longest run, in env steps: far beyond any real one, and counters cannot overflow below it.
-const MAX_ENV_STEPS: u64 = 1_000_000_000_000;
+pub(super) const MAX_ENV_STEPS: u64 = 1_000_000_000_000;
 /// Environments of all actors together.
 const MAX_TOTAL_ENVS: usize = 4096;
 /// Transitions in replay.
@@ -30,7 +31,11 @@ pub(super) fn problems(raw: &RawConfig) -> Vec<Problem> {
     if let Some(sac) = &raw.sac {
         self::sac(&mut checks, sac);
     }
+    if let Some(imitation) = &raw.imitation {
+        self::imitation(&mut checks, imitation);
+    }
     network(&mut checks, &raw.network);
+    checks.distill(raw);
     exploration_and_replay(&mut checks, raw);
     roles(&mut checks, raw);
     schedule(&mut checks, &raw.schedule);
@@ -42,17 +47,17 @@ pub(super) fn problems(raw: &RawConfig) -> Vec<Problem> {
 }
 
 #[derive(Default)]
-struct Checks {
+pub(super) struct Checks {
     problems: Vec<Problem>,
 }
 
 impl Checks {
-    fn refuse(&mut self, key: &'static str, text: String) {
+    pub(super) fn refuse(&mut self, key: &'static str, text: String) {
         self.problems.push(Problem { key, text });
     }
 
     /// `allowed.contains` is false for NaN.
-    fn within<T: PartialOrd + Debug>(
+    pub(super) fn within<T: PartialOrd + Debug>(
         &mut self,
         key: &'static str,
         value: T,
@@ -64,7 +69,7 @@ impl Checks {
         }
     }
 
-    fn positive(&mut self, key: &'static str, value: f64, high: f64) {
+    pub(super) fn positive(&mut self, key: &'static str, value: f64, high: f64) {
         let inside = value > 0.0 && value <= high; // false for NaN
         if !inside {
             self.refuse(key, format!("{key} is {value:?}, allowed above 0 and up to {high:?}"));
@@ -197,6 +202,13 @@ fn sac(checks: &mut Checks, sac: &SacConfig) {
     checks.within("sac.max_grad_norm", sac.max_grad_norm, 0.0..=1e9);
 }
 
+fn imitation(checks: &mut Checks, imitation: &ImitationConfig) {
+    checks.positive("imitation.learning_rate", imitation.learning_rate, 1.0);
+    checks.positive("imitation.adam_epsilon", imitation.adam_epsilon, 1.0);
+    checks.within("imitation.max_grad_norm", imitation.max_grad_norm, 0.0..=1e9);
+    checks.within("imitation.l2", imitation.l2, 0.0..=1e3);
+}
+
 fn network(checks: &mut Checks, network: &NetworkConfig) {
     let units = &network.hidden_units;
     let allowed = (1..=16).contains(&units.len()) && units.iter().all(|u| (1..=16_384).contains(u));
@@ -273,6 +285,8 @@ fn roles(checks: &mut Checks, raw: &RawConfig) {
     checks.within("evaluation.episodes", evaluation.episodes, 0..=100_000);
     checks.within("evaluation.final_episodes", evaluation.final_episodes, 0..=100_000);
     checks.within("evaluation.epsilon", evaluation.epsilon, 0.0..=1.0);
+    let success = evaluation.success_return.unwrap_or_default();
+    checks.within("evaluation.success_return", success, -1e9..=1e9);
     checks.within(
         "checkpoint.period_env_steps",
         raw.checkpoint.period_env_steps,
@@ -306,6 +320,7 @@ fn between_keys(checks: &mut Checks, raw: &RawConfig) {
     let n_step = match raw.algorithm.name {
         AlgorithmName::Dqn => raw.dqn.as_ref().map_or(1, |dqn| dqn.n_step),
         AlgorithmName::Sac => raw.sac.as_ref().map_or(1, |sac| sac.n_step),
+        AlgorithmName::Imitation => 1,
     };
     let capacity = raw.replay.capacity_transitions as u64;
     let windows = (total_envs * (n_step + 1)) as u64;

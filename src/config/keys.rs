@@ -1,5 +1,6 @@
 //! Names of keys: which exist, which is nearest to a misspelt one, which have no effect.
 
+use super::distill::Detect;
 use super::raw::{AlgorithmName, RawConfig};
 use super::replay::Sampling;
 use super::valid::{Algorithm, Config};
@@ -94,8 +95,18 @@ fn sections(known: &[String]) -> String {
 pub(super) fn without_effect(key: &str, config: &Config) -> Option<&'static str> {
     let (section, name) = key.split_once('.')?;
     match (section, &config.algorithm) {
-        ("dqn", Algorithm::Sac(_)) => Some("algorithm.name is \"sac\""),
-        ("sac", Algorithm::Dqn(_)) => Some("algorithm.name is \"dqn\""),
+        ("contrast", _) if config.distill.is_none() => {
+            (name != "enabled").then_some("contrast.enabled is false")
+        }
+        ("tokens" | "teacher" | "memory" | "loss_policy", _) if config.distill.is_none() => {
+            Some("contrast.enabled is false")
+        }
+        ("shift", _) if config.shift.detect == Detect::Off => {
+            (name != "detect").then_some("shift.detect is \"off\"")
+        }
+        ("sac" | "imitation", Algorithm::Dqn(_)) => Some("algorithm.name is \"dqn\""),
+        ("dqn" | "imitation", Algorithm::Sac(_)) => Some("algorithm.name is \"sac\""),
+        ("dqn" | "sac", Algorithm::Imitation(_)) => Some("algorithm.name is \"imitation\""),
         ("dqn", Algorithm::Dqn(dqn)) => dqn_without_effect(name, dqn),
         ("sac", Algorithm::Sac(sac)) if !sac.learn_entropy_coefficient => {
             matches!(name, "entropy_learning_rate" | "target_entropy_per_dimension")
@@ -106,6 +117,9 @@ pub(super) fn without_effect(key: &str, config: &Config) -> Option<&'static str>
         }
         ("exploration", Algorithm::Dqn(dqn)) if dqn.noisy && name.starts_with("epsilon_") => {
             Some("dqn.noisy is true, which explores by noise on the weights")
+        }
+        ("exploration", Algorithm::Imitation(_)) if name.starts_with("epsilon_") => {
+            Some("algorithm.name is \"imitation\", which does not explore")
         }
         ("evaluation", Algorithm::Sac(_)) if name == "epsilon" => Some("algorithm.name is \"sac\""),
         ("replay", _) if name == "subspace_temperature" => {

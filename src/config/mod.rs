@@ -6,6 +6,7 @@
 //! named with the place where it was written.
 
 mod checks;
+mod distill;
 mod error;
 mod keys;
 mod layers;
@@ -23,6 +24,10 @@ mod valid;
 #[cfg(test)]
 mod tests;
 
+pub use distill::{
+    Align, ContrastSection, Detect, DistillConfig, MemorySection, NegativeLawName, ShiftSection,
+    Start, TeacherSection,
+};
 pub use error::ConfigError;
 pub use keys::known_keys;
 pub use python::{RawContext, RawKind, Wrapper};
@@ -30,7 +35,7 @@ pub use raw::{AlgorithmName, RawAlgorithm, RawConfig, RawEnv, RawExploration};
 pub use replay::{Prioritized, RawReplay, ReplayConfig, Sampling, SamplingName, SubspaceLawName};
 pub use schedule::{Drift, RawSchedule, Schedule, ScheduleName};
 pub use sections::{
-    ActorsConfig, CheckpointConfig, Device, EvaluationConfig, LearnerConfig, LogConfig, Mode,
+    ActorsConfig, Behavior, CheckpointConfig, Device, EvaluationConfig, LearnerConfig, LogConfig, Mode,
     RunConfig,
 };
 pub use split::{DEFAULT_SUBSPACE, SplitConfig};

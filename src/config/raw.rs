@@ -1,5 +1,8 @@
 //! What was typed: every section and key that a config file may hold, with its default.
 
+use super::distill::{
+    ContrastSection, Detect, MemorySection, ShiftSection, TeacherSection,
+};
 use super::python::{RawContext, Wrapper};
 use super::replay::RawReplay;
 use super::schedule::RawSchedule;
@@ -9,6 +12,9 @@ use super::sections::{
 use super::split::SplitConfig;
 use super::valid::{Algorithm, Config, EpsilonSchedule};
 use crate::roles::OnFault;
+use contrail_agents::imitation::ImitationConfig;
+use contrail_agents::loss_policy::LossPolicyConfig;
+use contrail_agents::tokens::TokenConfig;
 use contrail_agents::{DqnConfig, NetworkConfig, SacConfig};
 use contrail_envs::WrittenSubspace;
 use contrail_envs::python::{ImageLayout, PythonOptions};
@@ -37,8 +43,29 @@ pub struct RawConfig {
     /// Settings of SAC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sac: Option<SacConfig>,
+    /// Settings of imitation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub imitation: Option<ImitationConfig>,
     /// Shape of the network.
     pub network: NetworkConfig,
+    /// Contrastive distillation: what a contrast is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contrast: Option<ContrastSection>,
+    /// Contrastive distillation: tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenConfig>,
+    /// Contrastive distillation: who is distilled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<TeacherSection>,
+    /// Contrastive distillation: what contrasts are drawn from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemorySection>,
+    /// Contrastive distillation: who chooses the contrasts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss_policy: Option<LossPolicyConfig>,
+    /// What happens when the subspace shifts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shift: Option<ShiftSection>,
     /// How actions are varied.
     pub exploration: RawExploration,
     /// What is remembered and how it is drawn.
@@ -70,6 +97,13 @@ impl Default for RawConfig {
             algorithm: RawAlgorithm::default(),
             dqn: Some(DqnConfig::default()),
             sac: Some(SacConfig::default()),
+            imitation: Some(ImitationConfig::default()),
+            contrast: Some(ContrastSection::default()),
+            tokens: Some(TokenConfig::default()),
+            teacher: Some(TeacherSection::default()),
+            memory: Some(MemorySection::default()),
+            loss_policy: Some(LossPolicyConfig::default()),
+            shift: Some(ShiftSection::default()),
             network: NetworkConfig::default(),
             exploration: RawExploration::default(),
             replay: RawReplay::default(),
@@ -162,11 +196,14 @@ pub enum AlgorithmName {
     Dqn,
     /// Soft actor-critic; continuous actions.
     Sac,
+    /// Imitation of the actions in the replay; discrete actions.
+    Imitation,
 }
 
 impl AlgorithmName {
     /// The names as written.
-    pub const NAMES: [&str; 2] = [Self::Dqn.as_str(), Self::Sac.as_str()];
+    pub const NAMES: [&str; 3] =
+        [Self::Dqn.as_str(), Self::Sac.as_str(), Self::Imitation.as_str()];
 
     /// The name as written, which is also the name of the algorithm's section.
     #[must_use]
@@ -174,6 +211,7 @@ impl AlgorithmName {
         match self {
             Self::Dqn => "dqn",
             Self::Sac => "sac",
+            Self::Imitation => "imitation",
         }
     }
 }
@@ -226,10 +264,12 @@ impl From<Config> for RawConfig {
         let epsilon = config.uses_epsilon().then_some(config.exploration.epsilon);
         let name = config.algorithm.name();
         let sources = config.source_names();
-        let (dqn, sac) = match config.algorithm {
-            Algorithm::Dqn(dqn) => (Some(dqn), None),
-            Algorithm::Sac(sac) => (None, Some(sac)),
+        let (dqn, sac, imitation) = match config.algorithm {
+            Algorithm::Dqn(dqn) => (Some(dqn), None, None),
+            Algorithm::Sac(sac) => (None, Some(sac), None),
+            Algorithm::Imitation(imitation) => (None, None, Some(imitation)),
         };
+        let distill = config.distill;
         Self {
             run: config.run,
             env: config.env.into(),
@@ -237,7 +277,14 @@ impl From<Config> for RawConfig {
             algorithm: RawAlgorithm { name },
             dqn,
             sac,
+            imitation,
             network: config.network,
+            contrast: distill.as_ref().map(|d| d.contrast.clone()),
+            tokens: distill.as_ref().map(|d| d.tokens.clone()),
+            teacher: distill.as_ref().map(|d| d.teacher.clone()),
+            memory: distill.as_ref().map(|d| d.memory.clone()),
+            loss_policy: distill.as_ref().map(|d| d.loss_policy.clone()),
+            shift: (config.shift.detect != Detect::Off).then_some(config.shift),
             exploration: RawExploration {
                 epsilon_start: epsilon.map(|e| e.start),
                 epsilon_end: epsilon.map(|e| e.end),

@@ -93,6 +93,18 @@ pub struct ActorsConfig {
     pub count: usize,
     /// Environments that one actor steps together.
     pub envs_per_actor: usize,
+    /// Who chooses the actions.
+    pub behavior: Behavior,
+}
+
+/// Who chooses an actor's actions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Behavior {
+    /// The policy that is learned, as it explores.
+    Policy,
+    /// A good policy that the environment knows: demonstrations for imitation.
+    Expert,
 }
 
 impl ActorsConfig {
@@ -105,7 +117,7 @@ impl ActorsConfig {
 
 impl Default for ActorsConfig {
     fn default() -> Self {
-        Self { count: 1, envs_per_actor: 1 }
+        Self { count: 1, envs_per_actor: 1, behavior: Behavior::Policy }
     }
 }
 
@@ -146,11 +158,13 @@ pub struct EvaluationConfig {
     pub final_episodes: u32,
     /// Probability of a uniformly random action while evaluating (DQN).
     pub epsilon: f64,
+    /// Return from which an episode counts as solved; absent = no such count.
+    pub success_return: Option<f64>,
 }
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
-        Self { period_env_steps: 10_000, episodes: 10, final_episodes: 100, epsilon: 0.0 }
+        Self { period_env_steps: 10_000, episodes: 10, final_episodes: 100, epsilon: 0.0, success_return: None }
     }
 }
 

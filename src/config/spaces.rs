@@ -28,16 +28,22 @@ impl Config {
     fn action_misfit(&self, action: &ActionSpace) -> Option<String> {
         let id = &self.env.id;
         match (&self.algorithm, action) {
-            (Algorithm::Dqn(_), ActionSpace::Discrete(0)) => Some(format!(
-                "{id} has Discrete(0), a space without actions; \
-                 algorithm.name \"dqn\" needs at least one"
-            )),
-            (Algorithm::Dqn(_), ActionSpace::Discrete(_)) => None,
-            (Algorithm::Dqn(_), ActionSpace::Box { low, .. }) => Some(format!(
-                "algorithm.name is \"dqn\", which needs discrete actions; \
-                 {id} has Box([{}]); use \"sac\"",
-                low.len()
-            )),
+            (Algorithm::Dqn(_) | Algorithm::Imitation(_), ActionSpace::Discrete(0)) => {
+                Some(format!(
+                    "{id} has Discrete(0), a space without actions; \
+                     algorithm.name {:?} needs at least one",
+                    self.algorithm.name().as_str()
+                ))
+            }
+            (Algorithm::Dqn(_) | Algorithm::Imitation(_), ActionSpace::Discrete(_)) => None,
+            (Algorithm::Dqn(_) | Algorithm::Imitation(_), ActionSpace::Box { low, .. }) => {
+                Some(format!(
+                    "algorithm.name is {:?}, which needs discrete actions; \
+                     {id} has Box([{}]); use \"sac\"",
+                    self.algorithm.name().as_str(),
+                    low.len()
+                ))
+            }
             (Algorithm::Sac(_), ActionSpace::Discrete(n)) => Some(format!(
                 "algorithm.name is \"sac\", which needs continuous actions; \
                  {id} has Discrete({n}); use \"dqn\""

@@ -1,6 +1,7 @@
 //! What is valid: the typed config that the rest of Contrail reads.
 
 use super::checks;
+use super::distill::{DistillConfig, ShiftSection};
 use super::error::{ConfigError, Problem};
 use super::raw::{AlgorithmName, RawConfig, RawEnv};
 use super::replay::{ReplayConfig, Sampling};
@@ -10,6 +11,7 @@ use super::sections::{
 };
 use super::split::{self, SplitConfig};
 use crate::roles::OnFault;
+use contrail_agents::imitation::ImitationConfig;
 use contrail_agents::{DqnConfig, NetworkConfig, SacConfig};
 use contrail_envs::python::PythonOptions;
 use contrail_envs::{Subspace, WrittenSubspace};
@@ -32,6 +34,10 @@ pub struct Config {
     pub algorithm: Algorithm,
     /// Shape of the network.
     pub network: NetworkConfig,
+    /// Contrastive distillation, if there is any.
+    pub distill: Option<DistillConfig>,
+    /// What happens when the subspace shifts.
+    pub shift: ShiftSection,
     /// How actions are varied.
     pub exploration: ExplorationConfig,
     /// What is remembered and how it is drawn.
@@ -133,6 +139,8 @@ pub enum Algorithm {
     Dqn(DqnConfig),
     /// Soft actor-critic; continuous actions.
     Sac(SacConfig),
+    /// Imitation of the actions in the replay; discrete actions.
+    Imitation(ImitationConfig),
 }
 
 impl Algorithm {
@@ -142,15 +150,17 @@ impl Algorithm {
         match self {
             Self::Dqn(_) => AlgorithmName::Dqn,
             Self::Sac(_) => AlgorithmName::Sac,
+            Self::Imitation(_) => AlgorithmName::Imitation,
         }
     }
 
-    /// Discount factor.
+    /// Discount factor; imitation has no use for returns.
     #[must_use]
     pub fn gamma(&self) -> f64 {
         match self {
             Self::Dqn(dqn) => dqn.gamma,
             Self::Sac(sac) => sac.gamma,
+            Self::Imitation(_) => 0.99,
         }
     }
 
@@ -160,6 +170,7 @@ impl Algorithm {
         match self {
             Self::Dqn(dqn) => dqn.n_step,
             Self::Sac(sac) => sac.n_step,
+            Self::Imitation(_) => 1,
         }
     }
 }
@@ -241,8 +252,17 @@ pub(super) fn validate(raw: RawConfig) -> Result<Config, Vec<Problem>> {
         algorithm: match raw.algorithm.name {
             AlgorithmName::Dqn => Algorithm::Dqn(raw.dqn.unwrap_or_default()),
             AlgorithmName::Sac => Algorithm::Sac(raw.sac.unwrap_or_default()),
+            AlgorithmName::Imitation => Algorithm::Imitation(raw.imitation.unwrap_or_default()),
         },
         network: raw.network,
+        distill: raw.contrast.filter(|contrast| contrast.enabled).map(|contrast| DistillConfig {
+            contrast,
+            tokens: raw.tokens.unwrap_or_default(),
+            teacher: raw.teacher.unwrap_or_default(),
+            memory: raw.memory.unwrap_or_default(),
+            loss_policy: raw.loss_policy.unwrap_or_default(),
+        }),
+        shift: raw.shift.unwrap_or_default(),
         exploration: ExplorationConfig {
             epsilon,
             initial_random_env_steps: raw.exploration.initial_random_env_steps,

@@ -37,7 +37,9 @@ pub struct SegmentBatch {
     pub episode_returns: Vec<Option<f32>>,
     /// `[B, H + 1, G]`.
     pub codes: Vec<u8>,
-    /// `[B]` version of the encoder that gave the codes; none if there are none.
+    /// `[B, H + 1, R]` action readings.
+    pub policies: Vec<u8>,
+    /// `[B]` version of the teacher that gave codes and readings; none if there are none.
     pub code_versions: Vec<Option<u64>>,
 }
 
@@ -63,20 +65,16 @@ impl EpisodicMemory {
             discount,
             lengths: records().map(|record| record.len).collect(),
             contexts: rows(&self.slots.contexts, self.config.context_len, &slots),
-            subspaces: slots.iter().map(|slot| self.subspace_of(*slot)).collect(),
+            subspaces: records().map(|record| record.subspace).collect(),
             episodes: records().map(|record| (record.stream, record.episode)).collect(),
             times_env_steps: records().map(|record| record.time_env_steps).collect(),
             surprises: records().map(|r| r.measured.then_some(r.surprise)).collect(),
             segment_returns: records().map(|record| record.segment_return).collect(),
             episode_returns: records().map(|record| record.episode_return).collect(),
             codes: slots.iter().flat_map(|slot| self.slots.codes(*slot)).copied().collect(),
+            policies: slots.iter().flat_map(|slot| self.slots.policies(*slot)).copied().collect(),
             code_versions: records().map(|record| record.code_version).collect(),
         })
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "subspaces are u32")]
-    fn subspace_of(&self, slot: usize) -> u32 {
-        (slot / self.config.segments_a_subspace()) as u32
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "places are u32")]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The codes that an encoder gives: G groups of L levels each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeSpace {
-    /// G, at least 1.
+    /// G; 0 = observations have no codes, and none is found by code.
     pub groups: usize,
     /// L, 2 to 256; `L^G` must be at most 2^64.
     pub levels: usize,
@@ -18,9 +18,6 @@ impl CodeSpace {
     /// # Errors
     /// [`MemoryError::BadConfig`], naming the value and what is allowed.
     pub fn check(&self) -> Result<(), MemoryError> {
-        if self.groups == 0 {
-            return Err(MemoryError::bad_config("code groups", 0, "at least 1"));
-        }
         if !(2..=256).contains(&self.levels) {
             return Err(MemoryError::bad_config("code levels", self.levels, "2 to 256"));
         }
@@ -43,7 +40,15 @@ impl CodeSpace {
             let sentence = format!("{code:?} is not {groups} levels below {levels}");
             return Err(MemoryError::BadCodes(sentence));
         }
-        Ok(code.iter().rev().fold(0, |packed, level| packed * levels as u64 + u64::from(*level)))
+        Ok(self.number(code))
+    }
+
+    /// [`Self::pack`] of levels that are known to be good; of others, some number.
+    pub(crate) fn number(&self, code: &[u8]) -> u64 {
+        let levels = self.levels as u64;
+        code.iter().rev().fold(0, |packed: u64, level| {
+            packed.wrapping_mul(levels).wrapping_add(u64::from(*level))
+        })
     }
 }
 
@@ -67,11 +72,10 @@ mod tests {
 
     #[test]
     fn spaces_beyond_a_u64_are_refused() {
-        for (groups, levels) in [(8, 256), (64, 2), (1, 2), (27, 5)] {
+        for (groups, levels) in [(8, 256), (64, 2), (1, 2), (27, 5), (0, 2)] {
             assert!(CodeSpace { groups, levels }.check().is_ok(), "{groups} of {levels}");
         }
         let cases = [
-            (0, 4, "code groups is 0, allowed: at least 1"),
             (2, 1, "code levels is 1, allowed: 2 to 256"),
             (2, 257, "code levels is 257, allowed: 2 to 256"),
             (9, 256, "the code is 9 groups of 256 levels, allowed: at most 2^64 codes"),

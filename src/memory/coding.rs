@@ -1,19 +1,23 @@
-//! Token codes of stored segments: set, found, refreshed.
+//! What the teacher reads in stored segments, codes and action readings: set, found, refreshed.
 
 use super::{EpisodicMemory, MemoryError, Place, SegmentId};
 
+/// Slots that one search for old codes looks at, so that its time is bounded.
+const MOST_LOOKED_AT: usize = 1024;
+
 impl EpisodicMemory {
-    /// Stores the codes of all observations of a segment, given by the encoder of `version`.
-    /// `codes` is `[len + 1, G]`. False if the segment is gone, or has codes of a newer encoder.
+    /// Stores what the teacher of `version` read in all observations of a segment: `codes` is
+    /// `[len + 1, G]`, and `policies`, its action readings, `[len + 1, R]`. False if the segment is
+    /// gone, or has readings of a newer teacher.
     ///
     /// # Errors
-    /// [`MemoryError::BadCodes`] if the codes are not as many, or not of the code space; then
-    /// nothing changes.
-    pub fn set_codes(
+    /// [`MemoryError::BadCodes`] if codes or readings are not as many, or codes not of the code
+    /// space; then nothing changes.
+    pub fn set_readings(
         &mut self,
         id: SegmentId,
         version: u64,
-        codes: &[u8],
+        (codes, policies): (&[u8], &[u8]),
     ) -> Result<bool, MemoryError> {
         let Some(slot) = self.slot(id) else { return Ok(false) };
         let (record, space) = (self.slots.records[slot], self.config.codes);
@@ -25,12 +29,21 @@ impl EpisodicMemory {
                 space.groups
             )));
         }
-        codes.chunks_exact(space.groups).try_for_each(|code| space.pack(code).map(|_| ()))?;
+        if policies.len() != count * self.config.readings_len {
+            return Err(MemoryError::BadCodes(format!(
+                "action readings of {} bytes, expected {count} of {}",
+                policies.len(),
+                self.config.readings_len
+            )));
+        }
+        let mut each = codes.chunks_exact(space.groups.max(1));
+        each.try_for_each(|code| space.pack(code).map(|_| ()))?;
         if record.code_version.is_some_and(|newer| newer > version) {
             return Ok(false);
         }
         self.forget_codes(slot);
         self.slots.codes_mut(slot)[..codes.len()].copy_from_slice(codes);
+        self.slots.policies_mut(slot)[..policies.len()].copy_from_slice(policies);
         self.slots.records[slot].code_version = Some(version);
         for (place, code) in self.codes_of(slot) {
             self.index.insert(code, place);
@@ -46,27 +59,21 @@ impl EpisodicMemory {
         self.slots.records[slot].code_version = None;
     }
 
-    /// Number of each observation of a slot, and its code; empty if they were not coded.
+    /// Number of each observation of a slot, and its code; empty if they have none.
     #[expect(clippy::cast_possible_truncation, reason = "places are u32")]
     pub(super) fn codes_of(&self, slot: usize) -> Vec<(u32, u64)> {
         let record = &self.slots.records[slot];
-        if record.code_version.is_none() {
+        if record.code_version.is_none() || self.config.codes.groups == 0 {
             return Vec::new();
         }
         let first = slot * (self.slots.horizon + 1);
-        let levels = self.config.codes.levels as u64;
-        let pack = |code: &[u8]| {
-            code.iter().rev().fold(0, |packed: u64, level| {
-                packed.wrapping_mul(levels).wrapping_add(u64::from(*level))
-            })
-        };
         let codes = self.slots.codes(slot).chunks_exact(self.config.codes.groups);
         let coded = codes.take(record.len as usize + 1).enumerate();
-        coded.map(|(j, code)| ((first + j) as u32, pack(code))).collect()
+        coded.map(|(j, code)| ((first + j) as u32, self.config.codes.number(code))).collect()
     }
 
-    /// The codes of a segment, `[len + 1, G]`, and the version of their encoder; none if it is gone
-    /// or was not coded.
+    /// The codes of a segment, `[len + 1, G]`, and the version of their teacher; none if it is gone
+    /// or was not read.
     #[must_use]
     pub fn codes(&self, id: SegmentId) -> Option<(&[u8], u64)> {
         let slot = self.slot(id)?;
@@ -75,13 +82,13 @@ impl EpisodicMemory {
         record.code_version.map(|version| (&self.slots.codes(slot)[..len], version))
     }
 
-    /// Up to `limit` segments whose codes are older than `version`, or absent. Each call goes on
+    /// Up to `limit` segments whose readings are older than `version`, or absent. Each call goes on
     /// where the one before stopped, so that all segments have their turn; it looks at each slot
-    /// once at most.
+    /// once at most, and at 1,024 slots.
     pub fn stale(&mut self, version: u64, limit: usize) -> Vec<SegmentId> {
         let slots = self.slots.records.len();
         let mut found = Vec::with_capacity(limit.min(slots));
-        for _ in 0..slots {
+        for _ in 0..slots.min(MOST_LOOKED_AT) {
             if found.len() == limit {
                 break;
             }
@@ -95,14 +102,9 @@ impl EpisodicMemory {
     }
 
     /// The observations that have a code ([`super::CodeSpace::pack`]), in an order that follows
-    /// from the history of this memory. Codes of different encoder versions are found alike.
+    /// from the history of this memory. Codes of different versions are found alike.
     #[must_use]
     pub fn holders(&self, code: u64) -> impl ExactSizeIterator<Item = Place> {
-        let obs_a_segment = self.slots.horizon + 1;
-        self.index.get(code).iter().map(move |place| {
-            let place = *place as usize;
-            let segment = self.id_of(place / obs_a_segment);
-            Place { segment, position: place % obs_a_segment }
-        })
+        self.index.get(code).iter().map(|place| self.place(*place as usize))
     }
 }

@@ -7,11 +7,26 @@ use crate::replay::packed::Packing;
 use contrail_envs::{ActionSpace, ObsSpace};
 use serde::{Deserialize, Serialize};
 
+/// Who gives way to a new segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Replacement {
+    /// A reservoir for each subspace: every segment that a subspace has seen is kept with the same
+    /// probability.
+    Reservoir,
+    /// One ring for all subspaces: the oldest. What is stored are the newest segments, the current
+    /// stream.
+    Oldest,
+}
+
 /// Shape of an episodic memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MemoryConfig {
-    /// Segments in all. Each subspace has an equal share; what the division leaves is not used.
+    /// Segments in all. With reservoirs, each subspace has an equal share; what the division
+    /// leaves is not used.
     pub capacity_segments: usize,
+    /// Who gives way to a new segment.
+    pub replacement: Replacement,
     /// Subspaces that segments come from, numbered from 0; at least 1.
     pub subspaces: usize,
     /// H: env steps of a segment, at least 1.
@@ -26,6 +41,9 @@ pub struct MemoryConfig {
     pub context_len: usize,
     /// Token codes of observations.
     pub codes: CodeSpace,
+    /// R: bytes of the teacher's action reading of an observation, one for each discrete action or
+    /// dimension; 0 = none are stored.
+    pub readings_len: usize,
     /// Exponent on surprise or return when segments are drawn by it: 0 (uniform) to 1
     /// (proportional).
     pub priority_exponent: f64,
@@ -34,15 +52,31 @@ pub struct MemoryConfig {
 }
 
 impl MemoryConfig {
-    /// Segments of each subspace.
-    #[must_use]
-    pub fn segments_a_subspace(&self) -> usize {
-        self.capacity_segments / self.subspaces.max(1)
+    /// Rows of slots that are filled and overwritten independently: reservoirs, or the one ring.
+    pub(super) fn strata(&self) -> usize {
+        match self.replacement {
+            Replacement::Reservoir => self.subspaces,
+            Replacement::Oldest => 1,
+        }
     }
 
-    /// Segments of all subspaces.
+    /// Segments of each reservoir, or of the ring.
+    #[must_use]
+    pub fn segments_a_stratum(&self) -> usize {
+        self.capacity_segments / self.strata().max(1)
+    }
+
+    /// Stratum of a subspace.
+    pub(super) fn stratum(&self, subspace: usize) -> usize {
+        match self.replacement {
+            Replacement::Reservoir => subspace,
+            Replacement::Oldest => 0,
+        }
+    }
+
+    /// Segments of all strata.
     pub(super) fn slots(&self) -> usize {
-        self.segments_a_subspace().saturating_mul(self.subspaces)
+        self.segments_a_stratum().saturating_mul(self.strata())
     }
 
     /// Observations of a full segment: one before each env step, and the final one.
@@ -67,7 +101,7 @@ impl MemoryConfig {
             factors.iter().fold(1, |product: u64, factor| product.saturating_mul(*factor as u64))
         };
         let (slots, horizon, obs) = (self.slots(), self.horizon_env_steps, self.obs_a_segment());
-        let trees = SumTree::node_count(self.segments_a_subspace());
+        let trees = SumTree::node_count(self.segments_a_stratum());
         let places = slots.saturating_mul(obs);
         [
             product(&[places, Packing::of(&self.obs).bytes_a_row()]),
@@ -75,8 +109,10 @@ impl MemoryConfig {
             product(&[slots, horizon, size_of::<f32>()]),
             product(&[slots, self.context_len, size_of::<f32>()]),
             product(&[places, self.codes.groups]),
+            product(&[places, self.readings_len]),
+            product(&[places, size_of::<u64>()]),
             product(&[slots, size_of::<Record>()]),
-            product(&[2, self.subspaces, trees, size_of::<f64>()]),
+            product(&[2, self.strata(), trees, size_of::<f64>()]),
             index::most_bytes(places),
             super::store::episode_index_bytes(slots),
         ]
@@ -101,8 +137,13 @@ impl MemoryConfig {
         if self.obs.is_empty() {
             return bad("observation", &self.obs, "at least one element");
         }
-        if self.segments_a_subspace() == 0 {
-            let allowed = format!("at least {}, one for each subspace", self.subspaces);
+        if self.segments_a_stratum() == 0 {
+            let allowed = match self.replacement {
+                Replacement::Reservoir => {
+                    format!("at least {}, one for each subspace", self.subspaces)
+                }
+                Replacement::Oldest => "at least 1".into(),
+            };
             return bad("capacity_segments", &self.capacity_segments, &allowed);
         }
         let places = self.slots().saturating_mul(self.obs_a_segment());

@@ -1,5 +1,6 @@
 //! From a token code to the observations that have it, in constant time.
 
+use super::hash::MixerBuilder;
 use std::collections::{HashMap, TryReserveError};
 
 /// Places that share a code. Most codes of a fine code space have one, which takes no allocation.
@@ -22,10 +23,10 @@ impl Bucket {
 ///
 /// A place knows its position in its bucket, so it is taken out by swapping the last one there.
 /// The order within a bucket follows from the history of insertions and removals, which is the same
-/// in every run; the order of the buckets is random and is never looked at.
+/// in every run; the order of the buckets is never looked at.
 #[derive(Debug)]
 pub(super) struct CodeIndex {
-    buckets: HashMap<u64, Bucket>,
+    buckets: HashMap<u64, Bucket, MixerBuilder>,
     /// `[places]` position of each indexed place in its bucket, 0 for others.
     positions: Vec<u32>,
     /// Places in all buckets.
@@ -42,7 +43,7 @@ pub(super) fn most_bytes(places: usize) -> u64 {
 
 impl CodeIndex {
     pub(super) fn allocate(places: usize) -> Result<Self, TryReserveError> {
-        let mut index = Self { buckets: HashMap::new(), positions: Vec::new(), len: 0 };
+        let mut index = Self { buckets: HashMap::default(), positions: Vec::new(), len: 0 };
         index.buckets.try_reserve(places)?;
         index.positions.try_reserve_exact(places)?;
         index.positions.resize(places, 0);

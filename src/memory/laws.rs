@@ -1,6 +1,6 @@
 //! How segments are drawn.
 
-use super::{EpisodicMemory, MemoryError, SegmentId};
+use super::{EpisodicMemory, MemoryError, Replacement, SegmentId};
 use crate::replay::SumTree;
 use contrail_envs::Prng;
 use rand::RngExt;
@@ -20,7 +20,7 @@ pub enum SegmentLaw {
     Surprise,
 }
 
-/// The priorities of one subspace.
+/// The priorities of one stratum.
 #[derive(Debug)]
 pub(super) struct Trees {
     pub(super) by_return: SumTree,
@@ -34,7 +34,8 @@ impl Trees {
 }
 
 impl EpisodicMemory {
-    /// Draws `count` segments with replacement, of all subspaces or of one.
+    /// Draws `count` segments with replacement, of all subspaces or of one. From one subspace of a
+    /// ring, each draw looks at all its segments.
     ///
     /// # Errors
     /// [`MemoryError::Empty`] if there is none to draw.
@@ -45,20 +46,23 @@ impl EpisodicMemory {
         subspace: Option<u32>,
         rng: &mut Prng,
     ) -> Result<Vec<SegmentId>, MemoryError> {
-        let subspaces = self.drawn_from(subspace)?;
-        let capacity = self.config.segments_a_subspace();
+        let strata = self.drawn_from(subspace)?;
+        if let (Replacement::Oldest, Some(subspace)) = (self.config.replacement, subspace) {
+            return Ok((0..count).map(|_| self.draw_by_scan(law, subspace, rng)).collect());
+        }
+        let capacity = self.config.segments_a_stratum();
         let mut drawn = Vec::with_capacity(count);
         match law {
             SegmentLaw::Uniform => {
-                let total: usize = subspaces.clone().map(|s| self.len_of(s)).sum();
+                let total: usize = strata.clone().map(|s| self.used_of(s)).sum();
                 for _ in 0..count {
                     let mut left = rng.random_range(0..total);
-                    for s in subspaces.clone() {
-                        if left < self.len_of(s) {
+                    for s in strata.clone() {
+                        if left < self.used_of(s) {
                             drawn.push(self.id_of(s * capacity + left));
                             break;
                         }
-                        left -= self.len_of(s);
+                        left -= self.used_of(s);
                     }
                 }
             }
@@ -67,7 +71,7 @@ impl EpisodicMemory {
                     SegmentLaw::Return => &self.trees[s].by_return,
                     _ => &self.trees[s].by_surprise,
                 };
-                let held = subspaces.filter(|s| self.len_of(*s) > 0).collect::<Vec<_>>();
+                let held = strata.filter(|s| self.used_of(*s) > 0).collect::<Vec<_>>();
                 let total: f64 = held.iter().map(|s| tree(*s).total()).sum();
                 for _ in 0..count {
                     let (mut left, mut of) = (rng.random::<f64>() * total, held[0]);
@@ -85,11 +89,31 @@ impl EpisodicMemory {
         Ok(drawn)
     }
 
-    /// The subspaces to draw from, one of which holds a segment.
+    /// One segment of a subspace that has one, all segments of the ring looked at.
+    fn draw_by_scan(&self, law: SegmentLaw, subspace: u32, rng: &mut Prng) -> SegmentId {
+        let own = || (0..self.used_of(0)).filter(|s| self.slots.records[*s].subspace == subspace);
+        let weight = |slot: usize| match law {
+            SegmentLaw::Uniform => 1.0,
+            SegmentLaw::Return => self.trees[0].by_return.get(slot),
+            SegmentLaw::Surprise => self.trees[0].by_surprise.get(slot),
+        };
+        let mut left = rng.random::<f64>() * own().map(weight).sum::<f64>();
+        let mut drawn = 0;
+        for slot in own() {
+            drawn = slot;
+            if left < weight(slot) {
+                break;
+            }
+            left -= weight(slot);
+        }
+        self.id_of(drawn)
+    }
+
+    /// The strata to draw from, one of which holds a segment.
     fn drawn_from(&self, subspace: Option<u32>) -> Result<std::ops::Range<usize>, MemoryError> {
         let Some(subspace) = subspace else {
             let none = || MemoryError::Empty("no segment is stored".into());
-            return (!self.is_empty()).then_some(0..self.config.subspaces).ok_or_else(none);
+            return (!self.is_empty()).then_some(0..self.config.strata()).ok_or_else(none);
         };
         let own = subspace as usize;
         if own >= self.config.subspaces {
@@ -100,7 +124,8 @@ impl EpisodicMemory {
         if self.len_of(own) == 0 {
             return Err(MemoryError::Empty(format!("no segment of subspace {subspace} is stored")));
         }
-        Ok(own..own + 1)
+        let stratum = self.config.stratum(own);
+        Ok(stratum..stratum + 1)
     }
 
     /// Takes new surprises (absolute TD errors) of segments; of an id that occurs twice, the later
@@ -146,7 +171,7 @@ impl EpisodicMemory {
             return;
         }
         let (by_return, by_surprise) = self.priorities(slot);
-        let capacity = self.config.segments_a_subspace();
+        let capacity = self.config.segments_a_stratum();
         let trees = &mut self.trees[slot / capacity];
         trees.by_return.set(slot % capacity, by_return);
         trees.by_surprise.set(slot % capacity, by_surprise);
@@ -163,10 +188,10 @@ impl EpisodicMemory {
 
     /// Computes all leaves anew.
     pub(super) fn fill_trees(&mut self) {
-        let capacity = self.config.segments_a_subspace();
+        let capacity = self.config.segments_a_stratum();
         let mut trees = std::mem::take(&mut self.trees);
-        for (subspace, trees) in trees.iter_mut().enumerate() {
-            let first = subspace * capacity;
+        for (stratum, trees) in trees.iter_mut().enumerate() {
+            let first = stratum * capacity;
             let stored = |row: usize| self.slots.records[first + row].len > 0;
             let leaf = |row: usize| {
                 if stored(row) { self.priorities(first + row) } else { (0.0, 0.0) }

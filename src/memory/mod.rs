@@ -1,9 +1,9 @@
-//! Episodic memory: short segments of episodes, one reservoir a subspace, beside the replay. Plain
-//! data, no tensors, no threads and no clocks; a runner guards and wires it.
+//! Episodic memory: short segments of episodes, beside the replay, in one reservoir a subspace or in
+//! a ring. Plain data, no tensors, no threads and no clocks; a runner guards and wires it.
 //!
 //! ```text
 //! Step -> SegmentBuilder -> Segment -> EpisodicMemory::insert -> sample, neighbor, holders -> ids
-//!                           codes of its observations, surprise -^        ids -> SegmentBatch
+//!                    teacher's readings of it, surprise -^   ids -> SegmentBatch, SegmentView
 //! ```
 
 mod batch;
@@ -11,6 +11,7 @@ mod codes;
 mod coding;
 mod config;
 mod error;
+mod hash;
 mod index;
 mod laws;
 mod save;
@@ -18,14 +19,16 @@ mod segment;
 mod slots;
 mod store;
 mod valid;
+mod view;
 
 pub use batch::SegmentBatch;
 pub use codes::CodeSpace;
-pub use config::MemoryConfig;
+pub use config::{MemoryConfig, Replacement};
 pub use error::MemoryError;
 pub use laws::SegmentLaw;
 pub use segment::{Segment, SegmentBuilder};
 pub use store::{EpisodicMemory, Place, SegmentId};
+pub use view::{Among, SegmentView};
 
 #[cfg(test)]
 mod tests;

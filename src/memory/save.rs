@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::ops::Range;
 
 /// First bytes of a saved state; the digit is its version.
-const MAGIC: &[u8; 8] = b"CTRLMEM1";
+const MAGIC: &[u8; 8] = b"CTRLMEM2";
 
 /// A header longer than this is damage: it would be four million segments.
 const MAX_HEADER_BYTES: u64 = 1 << 28;
@@ -21,15 +21,15 @@ struct Header {
     largest_surprise: f32,
     lowest_return: f32,
     stale_cursor: u64,
-    /// Of the stored segments, subspace after subspace.
+    /// Of the stored segments, stratum after stratum.
     records: Vec<Record>,
 }
 
 impl EpisodicMemory {
-    /// Slots in use, subspace after subspace: a reservoir fills from its first slot on.
+    /// Slots in use, stratum after stratum.
     pub(super) fn used(&self) -> impl Iterator<Item = Range<usize>> + use<'_> {
-        let capacity = self.config.segments_a_subspace();
-        (0..self.config.subspaces).map(move |s| s * capacity..s * capacity + self.len_of(s))
+        let capacity = self.config.segments_a_stratum();
+        (0..self.config.strata()).map(move |s| s * capacity..s * capacity + self.used_of(s))
     }
 
     /// Writes everything that determines later answers: the used slots, little-endian and packed,
@@ -90,7 +90,8 @@ impl EpisodicMemory {
         self.largest_surprise = header.largest_surprise;
         self.lowest_return = header.lowest_return;
         self.stale_cursor = usize::try_from(header.stale_cursor).unwrap_or(usize::MAX);
-        if header.records.len() != self.len() || self.stale_cursor >= self.slots.records.len() {
+        let used: usize = (0..self.config.strata()).map(|s| self.used_of(s)).sum();
+        if header.records.len() != used || self.stale_cursor >= self.slots.records.len() {
             return damaged("list of segments");
         }
         let each = self.slots.horizon + 1;
@@ -101,10 +102,14 @@ impl EpisodicMemory {
             let own = &mut positions[slots.start * each..slots.end * each];
             read_values(input, own, u32::from_le_bytes)?;
             for (slot, record) in slots.zip(&mut records) {
-                if record.len == 0 || record.len as usize >= each || record.generation == 0 {
+                let (len, subspace) = (record.len as usize, record.subspace as usize);
+                let known = subspace < self.config.subspaces;
+                if len == 0 || len >= each || record.generation == 0 || !known {
                     return damaged("list of segments");
                 }
                 self.slots.records[slot] = record;
+                self.held[subspace] += 1;
+                self.slots.hash(slot, len, &self.config.obs);
                 self.episodes.insert((record.stream, record.episode, record.index), slot as u32);
             }
         }
@@ -125,6 +130,7 @@ impl EpisodicMemory {
         self.index.clear();
         self.episodes.clear();
         self.seen.fill(0);
+        self.held.fill(0);
         (self.largest_surprise, self.lowest_return) = (1.0, f32::INFINITY);
         self.stale_cursor = 0;
         self.fill_trees();

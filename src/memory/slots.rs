@@ -1,10 +1,11 @@
 //! The big arrays: one row a slot, and one a place, which is an observation of a slot.
 
+use super::hash::{self, obs_hash};
 use super::{MemoryConfig, MemoryError, Segment};
 use crate::replay::packed::{PackedObs, Packing};
 use crate::replay::slots::{filled, le_bytes, read_values, write_values};
 use contrail_agents::ActionBatch;
-use contrail_envs::{ActionSpace, Outcome};
+use contrail_envs::{ActionSpace, ObsSpace, Outcome};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 use std::ops::Range;
@@ -18,6 +19,7 @@ pub(super) struct Record {
     pub(super) len: u32,
     pub(super) stream: u32,
     pub(super) index: u32,
+    pub(super) subspace: u32,
     pub(super) episode: u64,
     pub(super) time_env_steps: u64,
     pub(super) outcome: Outcome,
@@ -27,7 +29,7 @@ pub(super) struct Record {
     pub(super) segment_return: f32,
     /// None until the episode ended.
     pub(super) episode_return: Option<f32>,
-    /// Version of the encoder that gave the codes; none before the first.
+    /// Version of the teacher that gave codes and action readings; none before the first.
     pub(super) code_version: Option<u64>,
 }
 
@@ -37,6 +39,7 @@ impl Record {
         len: 0,
         stream: 0,
         index: 0,
+        subspace: 0,
         episode: 0,
         time_env_steps: 0,
         outcome: Outcome::Continue,
@@ -70,11 +73,17 @@ pub(super) struct Slots {
     pub(super) contexts: Vec<f32>,
     /// `[slots, H + 1, G]`; zero where there is no code.
     pub(super) codes: Vec<u8>,
+    /// `[slots, H + 1, R]`; zero where there is no reading.
+    pub(super) policies: Vec<u8>,
+    /// `[slots, H + 1]` of the observations as they came; follows from them, so it is not saved.
+    pub(super) hashes: Vec<u64>,
     /// H.
     pub(super) horizon: usize,
     context_len: usize,
     /// `(H + 1) * G`.
     code_len: usize,
+    /// `(H + 1) * R`.
+    policy_len: usize,
     /// Values of the actions of a segment.
     actions_len: usize,
 }
@@ -97,9 +106,12 @@ impl Slots {
             rewards: filled(slots * horizon, 0.0).map_err(full("rewards"))?,
             contexts: filled(slots * config.context_len, 0.0).map_err(full("contexts"))?,
             codes: filled(places * config.codes.groups, 0).map_err(full("codes"))?,
+            policies: filled(places * config.readings_len, 0).map_err(full("action readings"))?,
+            hashes: filled(places, 0).map_err(full("hashes"))?,
             horizon,
             context_len: config.context_len,
             code_len: config.obs_a_segment() * config.codes.groups,
+            policy_len: config.obs_a_segment() * config.readings_len,
             actions_len,
         })
     }
@@ -113,9 +125,12 @@ impl Slots {
         for j in 0..=self.horizon {
             let place = slot * (self.horizon + 1) + j;
             if j <= len {
-                self.obs.write(place, segment.obs.row(j, obs_len));
+                let obs = segment.obs.row(j, obs_len);
+                self.obs.write(place, obs);
+                self.hashes[place] = obs_hash(obs);
             } else {
                 self.obs.blank(place);
+                self.hashes[place] = 0;
             }
         }
         let range = slot * self.actions_len..(slot + 1) * self.actions_len;
@@ -133,6 +148,7 @@ impl Slots {
         self.contexts[slot * self.context_len..][..self.context_len]
             .copy_from_slice(&segment.context);
         self.codes_mut(slot).fill(0);
+        self.policies_mut(slot).fill(0);
     }
 
     /// `[H + 1, G]` codes of a slot.
@@ -142,6 +158,15 @@ impl Slots {
 
     pub(super) fn codes_mut(&mut self, slot: usize) -> &mut [u8] {
         &mut self.codes[slot * self.code_len..][..self.code_len]
+    }
+
+    /// `[H + 1, R]` action readings of a slot.
+    pub(super) fn policies(&self, slot: usize) -> &[u8] {
+        &self.policies[slot * self.policy_len..][..self.policy_len]
+    }
+
+    pub(super) fn policies_mut(&mut self, slot: usize) -> &mut [u8] {
+        &mut self.policies[slot * self.policy_len..][..self.policy_len]
     }
 
     /// Rewards of the env steps of a slot.
@@ -161,7 +186,8 @@ impl Slots {
         }
         write_values(out, &self.rewards[of(self.horizon)], le_bytes)?;
         write_values(out, &self.contexts[of(self.context_len)], le_bytes)?;
-        out.write_all(&self.codes[of(self.code_len)])
+        out.write_all(&self.codes[of(self.code_len)])?;
+        out.write_all(&self.policies[of(self.policy_len)])
     }
 
     /// Reads the arrays of some slots, as written by [`Self::save`].
@@ -178,7 +204,19 @@ impl Slots {
         }
         read_values(input, &mut self.rewards[of(self.horizon)], f32::from_le_bytes)?;
         read_values(input, &mut self.contexts[of(self.context_len)], f32::from_le_bytes)?;
-        input.read_exact(&mut self.codes[of(self.code_len)])
+        input.read_exact(&mut self.codes[of(self.code_len)])?;
+        input.read_exact(&mut self.policies[of(self.policy_len)])
+    }
+
+    /// Computes the hashes of a slot of `len` env steps anew, after its observations were restored.
+    #[expect(clippy::cast_possible_truncation, reason = "places are u32")]
+    pub(super) fn hash(&mut self, slot: usize, len: usize, obs: &ObsSpace) {
+        let first = slot * (self.horizon + 1);
+        let places: Vec<u32> = (first..=first + len).map(|place| place as u32).collect();
+        let mut values = hash::empty(obs.dtype);
+        self.obs.gather(&places, &mut values);
+        let hashes = hash::rows(&values, obs.len());
+        self.hashes[first..=first + len].iter_mut().zip(hashes).for_each(|(own, hash)| *own = hash);
     }
 }
 

@@ -1,9 +1,10 @@
 //! The memory: reservoirs of segments, found by id, by time and by code.
 
+use super::hash::MixerBuilder;
 use super::index::CodeIndex;
 use super::laws::Trees;
 use super::slots::{Record, Slots};
-use super::{MemoryConfig, MemoryError, Segment};
+use super::{MemoryConfig, MemoryError, Replacement, Segment};
 use contrail_envs::Prng;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ pub struct Place {
 }
 
 /// Stream, episode and number of a segment.
-type Key = (u32, u64, u32);
+pub(super) type Key = (u32, u64, u32);
 
 /// Most bytes of the index from [`Key`] to slot.
 pub(super) fn episode_index_bytes(slots: usize) -> u64 {
@@ -34,7 +35,8 @@ pub(super) fn episode_index_bytes(slots: usize) -> u64 {
     table.saturating_mul(size_of::<(Key, u32)>() as u64 + 1)
 }
 
-/// Segments of episodes, a reservoir for each subspace.
+/// Segments of episodes, a reservoir for each subspace or one ring for all
+/// ([`super::Replacement`]).
 ///
 /// A reservoir of `c` slots keeps each of the `k` segments that its subspace has seen with the
 /// same probability `c / k`, so the memory is a fair sample of the whole life of a subspace, however
@@ -49,12 +51,14 @@ pub(super) fn episode_index_bytes(slots: usize) -> u64 {
 pub struct EpisodicMemory {
     pub(super) config: MemoryConfig,
     pub(super) slots: Slots,
-    /// `[subspaces]`.
+    /// `[strata]`.
     pub(super) trees: Vec<Trees>,
     pub(super) index: CodeIndex,
-    pub(super) episodes: HashMap<Key, u32>,
-    /// `[subspaces]` segments offered to each reservoir.
+    pub(super) episodes: HashMap<Key, u32, MixerBuilder>,
+    /// `[subspaces]` segments offered.
     pub(super) seen: Vec<u64>,
+    /// `[subspaces]` segments stored.
+    pub(super) held: Vec<usize>,
     /// Largest surprise measured, which segments get whose own was not; 1 at first.
     pub(super) largest_surprise: f32,
     /// Smallest return of a segment stored so far.
@@ -73,11 +77,11 @@ impl EpisodicMemory {
         config.check()?;
         let slots = Slots::allocate(&config)?;
         let full = |what| config.out_of_memory(what);
-        let trees = (0..config.subspaces).map(|_| Trees::allocate(config.segments_a_subspace()));
+        let trees = (0..config.strata()).map(|_| Trees::allocate(config.segments_a_stratum()));
         let trees = trees.collect::<Result<_, _>>().map_err(|_| full("sum trees"))?;
         let index = CodeIndex::allocate(config.slots() * config.obs_a_segment())
             .map_err(|_| full("code index"))?;
-        let mut episodes = HashMap::new();
+        let mut episodes = HashMap::default();
         episodes.try_reserve(config.slots()).map_err(|_| full("episode index"))?;
         Ok(Self {
             slots,
@@ -85,6 +89,7 @@ impl EpisodicMemory {
             index,
             episodes,
             seen: vec![0; config.subspaces],
+            held: vec![0; config.subspaces],
             largest_surprise: 1.0,
             lowest_return: f32::INFINITY,
             stale_cursor: 0,
@@ -101,7 +106,7 @@ impl EpisodicMemory {
     /// Segments stored.
     #[must_use]
     pub fn len(&self) -> usize {
-        (0..self.config.subspaces).map(|subspace| self.len_of(subspace)).sum()
+        self.held.iter().sum()
     }
 
     /// Whether no segment is stored.
@@ -116,8 +121,21 @@ impl EpisodicMemory {
     /// If there is no such subspace: a bug of the caller.
     #[must_use]
     pub fn len_of(&self, subspace: usize) -> usize {
-        let capacity = self.config.segments_a_subspace();
-        usize::try_from(self.seen[subspace]).map_or(capacity, |seen| seen.min(capacity))
+        self.held[subspace]
+    }
+
+    /// Segments offered to a stratum.
+    fn offered(&self, stratum: usize) -> u64 {
+        match self.config.replacement {
+            Replacement::Reservoir => self.seen[stratum],
+            Replacement::Oldest => self.seen.iter().fold(0, |sum, seen| sum.saturating_add(*seen)),
+        }
+    }
+
+    /// Slots in use of a stratum: it fills from its first slot on.
+    pub(super) fn used_of(&self, stratum: usize) -> usize {
+        let capacity = self.config.segments_a_stratum();
+        usize::try_from(self.offered(stratum)).map_or(capacity, |offered| offered.min(capacity))
     }
 
     /// Segments of a subspace that were offered so far.
@@ -129,8 +147,8 @@ impl EpisodicMemory {
         self.seen[subspace]
     }
 
-    /// Offers a segment to the reservoir of its subspace. Returns its id, or none if the reservoir
-    /// passed it over. The last segment of an episode tells the others their episode's return.
+    /// Offers a segment to the reservoir of its subspace, or puts it into the ring, which uses no
+    /// random number. Returns its id, or none if the reservoir passed it over. The last segment of an episode tells the others their episode's return.
     ///
     /// # Errors
     /// [`MemoryError::BadSegment`] if it does not fit the config, or is stored already.
@@ -139,27 +157,38 @@ impl EpisodicMemory {
         segment: &Segment,
         rng: &mut Prng,
     ) -> Result<Option<SegmentId>, MemoryError> {
-        segment.check(&self.config)?;
+        self.check_new(segment)?;
         let key = (segment.stream, segment.episode, segment.index);
-        if self.episodes.contains_key(&key) {
-            let (stream, episode, index) = key;
-            return Err(MemoryError::BadSegment(format!(
-                "segment {index} of episode {episode} of stream {stream} is stored already"
-            )));
-        }
         if let Some(episode_return) = segment.episode_return {
             self.end_episode(key, episode_return);
         }
         let subspace = segment.subspace as usize;
         self.seen[subspace] += 1;
-        let (seen, capacity) = (self.seen[subspace], self.config.segments_a_subspace());
-        let row = if seen <= capacity as u64 { seen - 1 } else { rng.random_range(0..seen) };
+        let stratum = self.config.stratum(subspace);
+        let (offered, capacity) = (self.offered(stratum), self.config.segments_a_stratum());
+        let row = match self.config.replacement {
+            Replacement::Oldest => (offered - 1) % capacity as u64,
+            Replacement::Reservoir if offered <= capacity as u64 => offered - 1,
+            Replacement::Reservoir => rng.random_range(0..offered),
+        };
         let Some(row) = usize::try_from(row).ok().filter(|row| *row < capacity) else {
             return Ok(None);
         };
-        let slot = subspace * capacity + row;
+        let slot = stratum * capacity + row;
         self.evict(slot);
         Ok(Some(self.store(slot, segment, key)))
+    }
+
+    /// Refuses a segment that [`Self::insert`] would refuse.
+    pub(crate) fn check_new(&self, segment: &Segment) -> Result<(), MemoryError> {
+        segment.check(&self.config)?;
+        let key @ (stream, episode, index) = (segment.stream, segment.episode, segment.index);
+        if self.episodes.contains_key(&key) {
+            return Err(MemoryError::BadSegment(format!(
+                "segment {index} of episode {episode} of stream {stream} is stored already"
+            )));
+        }
+        Ok(())
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "slots and lengths are u32")]
@@ -174,6 +203,7 @@ impl EpisodicMemory {
             len: segment.rewards.len() as u32,
             stream: segment.stream,
             index: segment.index,
+            subspace: segment.subspace,
             episode: segment.episode,
             time_env_steps: segment.time_env_steps,
             outcome: segment.outcome,
@@ -185,6 +215,7 @@ impl EpisodicMemory {
         };
         self.slots.records[slot] = record;
         self.episodes.insert(key, slot as u32);
+        self.held[segment.subspace as usize] += 1;
         self.set_priorities(slot);
         SegmentId { slot: slot as u32, generation }
     }
@@ -195,6 +226,7 @@ impl EpisodicMemory {
         if record.len > 0 {
             self.forget_codes(slot);
             self.episodes.remove(&(record.stream, record.episode, record.index));
+            self.held[record.subspace as usize] -= 1;
         }
     }
 

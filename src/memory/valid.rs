@@ -9,13 +9,13 @@ impl EpisodicMemory {
     /// The violation.
     pub fn check_valid(&self) -> Result<(), String> {
         self.check_records()?;
-        let capacity = self.config.segments_a_subspace();
+        let capacity = self.config.segments_a_stratum();
         let mut coded = 0;
-        for (subspace, slots) in self.used().enumerate() {
-            let trees = &self.trees[subspace];
+        for (stratum, slots) in self.used().enumerate() {
+            let trees = &self.trees[stratum];
             trees.by_return.check_valid()?;
             trees.by_surprise.check_valid()?;
-            for slot in subspace * capacity..(subspace + 1) * capacity {
+            for slot in stratum * capacity..(stratum + 1) * capacity {
                 let leaf = slot % capacity;
                 let found = (trees.by_return.get(leaf), trees.by_surprise.get(leaf));
                 let used = slots.contains(&slot);
@@ -54,6 +54,10 @@ impl EpisodicMemory {
             if !used[slot] {
                 continue;
             }
+            let stratum = self.config.stratum(record.subspace as usize);
+            if slot / self.config.segments_a_stratum() != stratum {
+                return Err(format!("slot {slot} holds a segment of subspace {}", record.subspace));
+            }
             let key = (record.stream, record.episode, record.index);
             if self.episodes.get(&key).is_none_or(|found| *found as usize != slot) {
                 return Err(format!("slot {slot} is not found as {key:?}"));
@@ -73,6 +77,10 @@ impl EpisodicMemory {
                     "slot {slot} has surprise {surprise} and return {segment_return}"
                 ));
             }
+        }
+        if let Some(s) = (0..self.seen.len()).find(|s| self.seen[*s] < self.held[*s] as u64) {
+            let (held, seen) = (self.held[s], self.seen[s]);
+            return Err(format!("{held} segments of subspace {s} are held, {seen} were offered"));
         }
         let count = used.iter().filter(|used| **used).count();
         if count != self.episodes.len() {

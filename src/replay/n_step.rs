@@ -39,6 +39,7 @@ impl NStepConfig {
             },
             contexts: Vec::with_capacity(rows * self.context_len),
             final_obs: ObsBuffer::with_capacity(dtype, streams * self.obs.len()),
+            segments: Vec::new(),
         }
     }
 }
@@ -49,6 +50,7 @@ impl TransitionBlock {
         self.broken_off.clear();
         self.rows.clear();
         self.obs.clear();
+        self.segments.clear();
         match &mut self.actions {
             ActionBatch::Discrete(actions) => actions.clear(),
             ActionBatch::Box(actions) => actions.clear(),

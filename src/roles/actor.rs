@@ -4,7 +4,8 @@ use super::{
     Exploration, Fault, FaultPolicy, MakeEnvs, OnFault, action_row, check_obs, check_reward,
     guarded, obs_batch, row_mut, row_ref,
 };
-use crate::config::RewardClip;
+use crate::config::{Behavior, RewardClip};
+use crate::memory::{MemoryConfig, SegmentBuilder};
 use crate::message::{PolicySnapshot, TransitionBlock};
 use crate::replay::{NStepAccumulator, NStepConfig, OneStep};
 use crate::subspaces::{Assigned, SubspacePlan};
@@ -33,8 +34,12 @@ pub struct ActorParts {
     pub seeds: SeedStream,
     /// How it explores.
     pub exploration: Exploration,
+    /// Who chooses its actions.
+    pub behavior: Behavior,
     /// What its transitions look like.
     pub n_step: NStepConfig,
+    /// What its segments for the episodic memory look like, if there is one.
+    pub memory: Option<MemoryConfig>,
     /// Factor on the reward that the learner sees.
     pub reward_scale: f64,
     /// Bounds of the reward that the learner sees, after scaling.
@@ -82,6 +87,8 @@ struct Stream {
     number: u32,
     seeds: SeedStream,
     accumulator: NStepAccumulator,
+    /// What the episodic memory gets, if there is one.
+    segments: Option<SegmentBuilder>,
     /// Where the running episode takes place.
     assigned: Assigned,
     episodes_begun: u64,
@@ -96,6 +103,7 @@ pub struct Actor {
     version: Option<u64>,
     rng: Prng,
     exploration: Exploration,
+    behavior: Behavior,
     make_envs: MakeEnvs,
     plan: Arc<SubspacePlan>,
     /// Env steps of all actors before the next step, if they take turns: what the schedule reads
@@ -129,6 +137,7 @@ struct StreamState {
     /// Absent if environments of this kind cannot be saved.
     env: Option<Vec<u8>>,
     accumulator: NStepAccumulator,
+    segments: Option<SegmentBuilder>,
     assigned: Assigned,
     episodes_begun: u64,
     episode_return: f64,
@@ -148,6 +157,7 @@ impl Actor {
                 number,
                 seeds: seeds.stream("env").index(i),
                 accumulator: NStepAccumulator::new(&n_step, number)?,
+                segments: parts.memory.as_ref().map(|m| SegmentBuilder::new(m, number)),
                 assigned: Assigned::default(),
                 episodes_begun: 0,
                 episode_return: 0.0,
@@ -163,6 +173,7 @@ impl Actor {
             version: None,
             rng: seeds.stream("policy").rng(),
             exploration: parts.exploration,
+            behavior: parts.behavior,
             make_envs,
             plan: parts.plan,
             next_env_steps: 0,
@@ -200,10 +211,14 @@ impl Actor {
         }
         self.next_env_steps = env_steps + self.plan.streams();
         let begin = Instant::now();
-        let actions = self
-            .policy
-            .act(&self.obs, self.exploration.mode(env_steps), &mut self.rng)
-            .with_context(|| format!("actor {}", self.index))?;
+        let actions = match self.behavior {
+            Behavior::Policy => {
+                let mode = self.exploration.mode(env_steps);
+                self.policy.act(&self.obs, mode, &mut self.rng).map_err(Error::from)
+            }
+            Behavior::Expert => self.expert_actions(),
+        };
+        let actions = actions.with_context(|| format!("actor {}", self.index))?;
         let acted = Instant::now();
         let rows = self.streams.len();
         let mut block = self.n_step.new_block(rows);
@@ -214,18 +229,30 @@ impl Actor {
             played: self.streams.iter().map(|s| (s.number, s.assigned.subspace)).collect(),
             ..ActReport::default()
         };
-        self.step_envs(&actions, &mut block, &mut report)?;
+        self.step_envs((&actions, env_steps), &mut block, &mut report)?;
         std::mem::swap(&mut self.obs, &mut self.next_obs);
         report.policy_time = acted - begin;
         report.env_time = acted.elapsed();
         Ok((block, report))
     }
 
+    /// What the environments' own experts do.
+    fn expert_actions(&self) -> Result<ActionBatch> {
+        let action = |env: &Box<dyn Environment>| {
+            let expert = env.expert_action().and_then(|action| i64::try_from(action).ok());
+            expert.with_context(|| {
+                let id = &env.spec().id;
+                format!("actors.behavior is \"expert\", and {id} knows no expert")
+            })
+        };
+        Ok(ActionBatch::Discrete(self.envs.iter().map(action).collect::<Result<_>>()?))
+    }
+
     /// Steps every environment. After a fault that took all of them, all are at the beginning of
     /// new episodes, and the steps not yet asked for are lost.
     fn step_envs(
         &mut self,
-        actions: &ActionBatch,
+        (actions, env_steps): (&ActionBatch, u64),
         block: &mut TransitionBlock,
         report: &mut ActReport,
     ) -> Result<()> {
@@ -234,7 +261,8 @@ impl Actor {
             self.envs[row].announce(action_row(actions, row, rows))?;
         }
         for row in 0..rows {
-            let stepped = self.step_env(row, action_row(actions, row, rows), block);
+            let at = env_steps + row as u64;
+            let stepped = self.step_env((row, at), action_row(actions, row, rows), block);
             let survived = match stepped {
                 Ok(step) => {
                     report.frames += u64::from(step.frames);
@@ -257,7 +285,7 @@ impl Actor {
 
     fn step_env(
         &mut self,
-        row: usize,
+        (row, env_steps): (usize, u64),
         action: contrail_envs::Action<'_>,
         block: &mut TransitionBlock,
     ) -> Result<Step> {
@@ -289,6 +317,9 @@ impl Actor {
             subspace: stream.assigned.subspace,
             context: &stream.assigned.context.values,
         };
+        if let Some(builder) = &mut stream.segments {
+            block.segments.extend(builder.push(one, env_steps).cloned());
+        }
         stream.accumulator.push(one, block);
         Ok(step)
     }
@@ -339,6 +370,9 @@ impl Actor {
     fn break_off(&mut self, row: usize, report: &mut ActReport) {
         let stream = &mut self.streams[row];
         stream.accumulator.break_off();
+        if let Some(builder) = &mut stream.segments {
+            builder.break_off();
+        }
         if stream.length_env_steps > 0 {
             report.broken_episodes += 1;
         }
@@ -384,6 +418,7 @@ impl Actor {
             Ok(StreamState {
                 env,
                 accumulator: stream.accumulator.clone(),
+                segments: stream.segments.clone(),
                 assigned: stream.assigned.clone(),
                 episodes_begun: stream.episodes_begun,
                 episode_return: stream.episode_return,
@@ -418,6 +453,7 @@ impl Actor {
         for (row, saved) in state.streams.into_iter().enumerate() {
             let stream = &mut self.streams[row];
             stream.accumulator = saved.accumulator;
+            stream.segments = saved.segments.or(stream.segments.take());
             stream.assigned = saved.assigned;
             stream.episodes_begun = saved.episodes_begun;
             stream.episode_return = saved.episode_return;

@@ -1,7 +1,9 @@
 //! The learner: turns minibatches into better parameters.
 
-use crate::message::{PolicySnapshot, PriorityUpdate, SampledBatch};
-use anyhow::Result;
+use crate::contrast::Readings;
+use crate::message::{DistillJob, PolicySnapshot, PriorityUpdate, SampledBatch, TokenUpdate};
+use anyhow::{Context as _, Result};
+use contrail_agents::contrast::{ContrastTask, Distiller};
 use contrail_agents::{Agent, AgentState, Policy, UpdateSettings};
 use contrail_envs::{Prng, SeedStream};
 use serde::{Deserialize, Serialize};
@@ -21,11 +23,24 @@ pub struct LearnReport {
     /// Updates done so far, this one included.
     pub updates: u64,
     /// Curves; empty unless asked for.
-    pub metrics: Vec<(&'static str, f64)>,
+    pub metrics: Vec<(String, f64)>,
     /// Histograms; empty unless asked for.
-    pub histograms: Vec<(&'static str, Vec<f64>)>,
-    /// Time in the update.
+    pub histograms: Vec<(String, Vec<f64>)>,
+    /// Time in the update, that in the contrasts included.
     pub update_time: Duration,
+    /// Time in contrasts and in reading observations for the memory.
+    pub contrast_time: Duration,
+}
+
+/// All that one update gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Learned {
+    /// For the replay.
+    pub priorities: PriorityUpdate,
+    /// For the episodic memory and the loss policy, if contrasts came with the minibatch.
+    pub tokens: Option<TokenUpdate>,
+    /// For the curves.
+    pub report: LearnReport,
 }
 
 /// Everything a [`Learner`] needs to continue exactly, beside its arrays.
@@ -44,26 +59,80 @@ impl Learner {
         Self { agent, rng: seeds.rng(), snapshot_period_updates }
     }
 
-    /// One update. `progress` is the share of the run that is done, `detail` asks for curves.
+    /// One update: what the teacher is to read anew, contrasts alone, then the minibatch jointly
+    /// with its contrasts. `progress` is the share of the run that is done, `detail` asks for
+    /// curves.
     ///
     /// # Errors
     /// If a loss or gradient is not finite.
     pub fn update(
         &mut self,
         batch: SampledBatch,
-        progress: f64,
-        detail: bool,
-    ) -> Result<(PriorityUpdate, LearnReport)> {
+        distill: Option<DistillJob>,
+        (progress, detail): (f64, bool),
+    ) -> Result<Learned> {
         let begin = Instant::now();
+        let mut learned = LearnReport::default();
+        let readings = match distill {
+            Some(job) => Some(self.contrast(job, detail, &mut learned)?),
+            None => None,
+        };
+        learned.contrast_time = begin.elapsed();
         let settings = UpdateSettings { progress, detail };
         let report = self.agent.update(&batch.minibatch, settings, &mut self.rng)?;
-        let learned = LearnReport {
-            updates: self.agent.updates(),
-            metrics: report.metrics,
-            histograms: report.histograms,
-            update_time: begin.elapsed(),
-        };
-        Ok((PriorityUpdate { ids: batch.ids, priorities: report.priorities }, learned))
+        let gain = report.contrast.last_gain;
+        let metrics = report.metrics.into_iter().chain(report.contrast.metrics);
+        learned.metrics.extend(metrics.map(|(name, value)| (name.to_owned(), value)));
+        let histograms = report.histograms.into_iter();
+        learned.histograms.extend(histograms.map(|(name, values)| (name.to_owned(), values)));
+        learned.updates = self.agent.updates();
+        learned.update_time = begin.elapsed();
+        let value = |name| learned.metrics.iter().find(|(n, _)| n == name).map(|(_, v)| *v);
+        let tokens = readings.map(|readings| TokenUpdate {
+            readings,
+            gain,
+            decision_loss: value("train/loss"),
+            bound_gap: value("aux/bound_earlier").zip(value("aux/bound_current")).map(|(e, c)| e - c),
+        });
+        let priorities = PriorityUpdate { ids: batch.ids, priorities: report.priorities };
+        Ok(Learned { priorities, tokens, report: learned })
+    }
+
+    /// Reads what the memory wants read, updates on contrasts alone, and stages the joint ones.
+    fn contrast(
+        &mut self,
+        job: DistillJob,
+        detail: bool,
+        learned: &mut LearnReport,
+    ) -> Result<Option<Readings>> {
+        let version = self.agent.updates();
+        let mut distiller = self.agent.distiller().context("the agent cannot be distilled")?;
+        let readings = job.coding.map(|request| {
+            let coded = distiller.code(&request.obs);
+            request.answered(version, &coded.codes, &coded.policies)
+        });
+        for contrasts in &job.alone {
+            let task = ContrastTask { batch: &contrasts.batch, weight: contrasts.weight };
+            distiller.update(task, false, &mut self.rng)?;
+        }
+        if let Some(contrasts) = &job.joint {
+            let task = ContrastTask { batch: &contrasts.batch, weight: contrasts.weight };
+            let metrics = distiller.stage(task, detail, &mut self.rng)?;
+            learned.metrics.extend(metrics.into_iter().map(|(name, v)| (name.to_owned(), v)));
+        }
+        learned.metrics.extend(job.metrics);
+        learned.histograms.extend(job.histograms);
+        Ok(readings)
+    }
+
+    /// The student and what distils it; none without contrastive distillation.
+    pub fn distiller(&mut self) -> Option<Distiller<'_>> {
+        self.agent.distiller()
+    }
+
+    /// See [`Agent::settle`].
+    pub fn settle(&mut self) {
+        self.agent.settle();
     }
 
     /// Updates done.

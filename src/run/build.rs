@@ -3,17 +3,22 @@
 use super::by_subspace::Judged;
 use super::{LoadedPolicy, Roles, UserError, device, set_torch_threads};
 use crate::config::{
-    Algorithm, Config, Device, EnvConfig, RunConfig, Sampling, ScheduleName, TimeLimit,
+    Algorithm, Config, Device, DistillConfig, EnvConfig, RunConfig, Sampling, ScheduleName,
+    TimeLimit,
 };
+use crate::contrast::ContrastsConfig;
+use crate::memory::{CodeSpace, MemoryConfig, Replacement};
 use crate::replay::{self, NStepConfig, RateLimiter, Replay};
 use crate::roles::{
     Actor, ActorParts, Evaluator, EvaluatorParts, Exploration, FaultPolicy, Learner, MakeEnvs,
-    OnFault, SnapshotCell,
+    OnFault, Preparer, PreparerParts, SnapshotCell,
 };
 use crate::subspaces::SubspacePlan;
 use anyhow::{Result, bail, ensure};
 use contrail_agents::sac::Bounds;
-use contrail_agents::{ActionSpec, Agent, ObsSpec, dqn::Dqn, sac::Sac};
+use contrail_agents::{
+    ActionSpec, Agent, ObsSpec, dqn::Dqn, imitation::Imitation, sac::Sac,
+};
 use contrail_envs::python::{self, WorkerOutput};
 use contrail_envs::wrappers::{
     self, ActionRepeat, FrameStack, NormalizeObs, ObsNormalizer, ObsStats,
@@ -26,6 +31,11 @@ use std::sync::Arc;
 
 /// Most environments that an evaluator steps together.
 const EVALUATOR_ENVS: usize = 16;
+/// How much more often the memory gives segments of high return or surprise where those are asked
+/// for: the exponent of prioritized replay (Schaul et al. 2016, section 3.3).
+const PRIORITY_EXPONENT: f64 = 0.6;
+/// Added before it, so that no segment is never drawn.
+const PRIORITY_EPSILON: f64 = 1e-2;
 
 /// What the agent sees and does, after all wrappers.
 #[derive(Clone, Debug, PartialEq)]
@@ -172,6 +182,7 @@ pub(super) fn roles(
         context_len: spaces.context.values.len(),
     };
     let plan = Arc::new(SubspacePlan::new(config, &spaces.context)?);
+    let stores = contrasts_config(config, spaces);
     let actor = |index: usize| {
         let count = config.actors.envs_per_actor;
         Actor::new(ActorParts {
@@ -183,14 +194,16 @@ pub(super) fn roles(
             policy: learner.policy(),
             seeds: seeds.stream("actor").index(index as u64),
             exploration: Exploration::new(&config.exploration),
+            behavior: config.actors.behavior,
             n_step: n_step.clone(),
+            memory: stores.as_ref().map(|stores| stores.memory.clone()),
             reward_scale: config.env.reward_scale,
             reward_clip: config.env.reward_clip,
         })
     };
     let actors = (0..config.actors.count).map(actor).collect::<Result<_>>()?;
     let replay_config = replay_config(config, spaces);
-    let limiter = limiter(config, &replay_config)?;
+    let limiter = limiter(config, &replay_config, config.learner.learning_starts_env_steps)?;
     let replay = Replay::new(replay_config)?;
     let envs = (&*env, registry);
     let (evaluator, eval_normalizer) = evaluator(config, envs, (&learner, spaces, faults))?;
@@ -200,6 +213,7 @@ pub(super) fn roles(
         plan,
         actors,
         replay,
+        preparer: preparer(config, stores, seeds)?,
         limiter,
         learner,
         evaluator,
@@ -215,13 +229,18 @@ pub(super) fn agent(config: &Config, spaces: &Spaces, seeds: SeedStream) -> Resu
     let device = device::resolve(config.run.device)?;
     let obs = spaces.obs_spec();
     let mut rng = seeds.stream("learner/init").rng();
+    let representation = config.distill.as_ref().map(DistillConfig::representation);
+    let network = (&config.network, representation.as_ref());
     Ok(match (&config.algorithm, spaces.action_spec()) {
         (Algorithm::Dqn(dqn), ActionSpec::Discrete(actions)) => {
-            Box::new(Dqn::new((&obs, actions), &config.network, dqn, device, &mut rng))
+            Box::new(Dqn::distilled((&obs, actions), network, dqn, device, &mut rng))
         }
         (Algorithm::Sac(sac), ActionSpec::Box { low, high }) => {
             let bounds = Bounds::new(&low, &high)?;
-            Box::new(Sac::new((&obs, &bounds), &config.network, sac, device, &mut rng))
+            Box::new(Sac::distilled((&obs, &bounds), network, sac, device, &mut rng))
+        }
+        (Algorithm::Imitation(imitation), ActionSpec::Discrete(actions)) => {
+            Box::new(Imitation::new((&obs, actions), network, imitation, device, &mut rng))
         }
         (algorithm, action) => {
             bail!("{} does not suit the action space {action:?}", algorithm.name().as_str())
@@ -258,7 +277,7 @@ pub(super) fn lone_evaluator(
 
 /// Where a policy of `config` is measured.
 pub(super) fn judged(config: &Config) -> Judged {
-    Judged::new(config.judged_sources(), config.targets())
+    Judged::of(config)
 }
 
 /// An evaluator with its own environments, whose statistics are fixed by
@@ -285,6 +304,61 @@ pub(super) fn evaluator(
     Ok((Evaluator::new(parts)?, normalizer))
 }
 
+/// The shape of the stores that contrasts are drawn from, if there are contrasts.
+pub(super) fn contrasts_config(config: &Config, spaces: &Spaces) -> Option<ContrastsConfig> {
+    let distill = config.distill.as_ref()?;
+    let tokens = distill.tokens.enabled.then_some(&distill.tokens);
+    let codes = CodeSpace {
+        groups: tokens.map_or(0, |tokens| tokens.groups as usize),
+        levels: tokens.map_or(2, |tokens| tokens.levels as usize),
+    };
+    let memory = MemoryConfig {
+        capacity_segments: distill.memory.segments,
+        replacement: Replacement::Reservoir,
+        subspaces: config.sources().len(),
+        horizon_env_steps: distill.memory.segment_env_steps,
+        gamma: config.algorithm.gamma(),
+        obs: stored_obs(config, spaces),
+        action: spaces.action.clone(),
+        context_len: spaces.context.values.len(),
+        codes,
+        readings_len: match &spaces.action {
+            ActionSpace::Discrete(n) => *n,
+            ActionSpace::Box { low, .. } => low.len(),
+        },
+        priority_exponent: PRIORITY_EXPONENT,
+        priority_epsilon: PRIORITY_EPSILON,
+    };
+    Some(ContrastsConfig { memory, recent_segments: distill.memory.recent_segments })
+}
+
+/// Episodic memory and loss policy, if there are contrasts.
+fn preparer(
+    config: &Config,
+    stores: Option<ContrastsConfig>,
+    seeds: SeedStream,
+) -> Result<Option<Preparer>> {
+    let Some((distill, stores)) = config.distill.as_ref().zip(stores) else { return Ok(None) };
+    let parts = PreparerParts {
+        stores,
+        contrast: distill.contrast.clone(),
+        loss_policy: distill.loss_policy.clone(),
+        coded_per_update: distill.memory.coded_per_update,
+        seeds: seeds.stream("contrast"),
+    };
+    Preparer::new(parts).map(Some)
+}
+
+/// Observations as they are stored; where they are not checked nothing is packed, so that nothing
+/// need fit.
+fn stored_obs(config: &Config, spaces: &Spaces) -> ObsSpace {
+    let mut obs = spaces.obs.clone();
+    if python::is_python(&config.env.id) && !config.env.python.check_obs_bounds {
+        obs.high = vec![f32::INFINITY];
+    }
+    obs
+}
+
 /// The shape of the replay.
 pub(super) fn replay_config(config: &Config, spaces: &Spaces) -> replay::ReplayConfig {
     let sampling = match config.replay.sampling {
@@ -294,13 +368,9 @@ pub(super) fn replay_config(config: &Config, spaces: &Spaces) -> replay::ReplayC
             priority_epsilon: 1e-6,
         },
     };
-    let mut obs = spaces.obs.clone();
-    if python::is_python(&config.env.id) && !config.env.python.check_obs_bounds {
-        obs.high = vec![f32::INFINITY]; // nothing is packed, so that nothing need fit
-    }
     replay::ReplayConfig {
         capacity_transitions: config.replay.capacity_transitions,
-        obs,
+        obs: stored_obs(config, spaces),
         action: spaces.action.clone(),
         context_len: spaces.context.values.len(),
         streams: config.actors.total_envs(),
@@ -312,9 +382,14 @@ pub(super) fn replay_config(config: &Config, spaces: &Spaces) -> replay::ReplayC
     }
 }
 
-fn limiter(config: &Config, replay: &replay::ReplayConfig) -> Result<RateLimiter> {
+/// A limiter that owes nothing for the first `starts_env_steps` transitions.
+pub(super) fn limiter(
+    config: &Config,
+    replay: &replay::ReplayConfig,
+    starts_env_steps: u64,
+) -> Result<RateLimiter> {
     let batch = config.learner.minibatch_size as u64;
-    let starts = config.learner.learning_starts_env_steps.max(replay.least_size_to_sample() as u64);
+    let starts = starts_env_steps.max(replay.least_size_to_sample() as u64);
     // Room for two vector steps of every actor, so that actors and learner overlap, and no more,
     // so that the learner's data is fresh.
     let vector_steps = 2.0 * config.actors.total_envs() as f64 * config.learner.samples_per_insert;

@@ -1,5 +1,6 @@
 //! An evaluation subspace by subspace: who was learned in, who was not, and what that cost.
 
+use crate::config::Config;
 use crate::roles::Evaluation;
 use crate::stats::{Sample, gap_interval, mean, mean_interval};
 use contrail_envs::Subspace;
@@ -23,6 +24,8 @@ pub struct Judged {
     pub subspaces: Vec<Subspace>,
     /// How many of them are sources.
     pub sources: usize,
+    /// Return from which an episode counts as solved, if there is such a one.
+    pub success_return: Option<f64>,
 }
 
 impl Judged {
@@ -30,7 +33,15 @@ impl Judged {
     #[must_use]
     pub fn new(sources: Vec<Subspace>, targets: Vec<Subspace>) -> Self {
         let count = sources.len();
-        Self { subspaces: sources.into_iter().chain(targets).collect(), sources: count }
+        let subspaces = sources.into_iter().chain(targets).collect();
+        Self { subspaces, sources: count, success_return: None }
+    }
+
+    /// Those of `config`.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let success_return = config.evaluation.success_return;
+        Self { success_return, ..Self::new(config.judged_sources(), config.targets()) }
     }
 
     /// Which side subspace `number` is on.
@@ -64,6 +75,9 @@ pub struct SubspaceReturn {
     pub std_return: f64,
     /// Mean length of an episode in env steps.
     pub mean_length_env_steps: f64,
+    /// Share of solved episodes, if the config says what solved is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub solved_share: Option<f64>,
 }
 
 /// An evaluation subspace by subspace. Intervals speak of the episodes of this one policy, not of
@@ -108,6 +122,10 @@ impl BySubspace {
                 interval: mean_interval(sample(number as usize)),
                 std_return: part.std_return(),
                 mean_length_env_steps: part.mean_length(),
+                solved_share: judged.success_return.map(|least| {
+                    let solved = part.returns.iter().filter(|r| **r >= least).count();
+                    solved as f64 / part.returns.len() as f64
+                }),
             }
         };
         let subspaces: Vec<_> = (0..).zip(&judged.subspaces).map(row).collect();
@@ -135,6 +153,10 @@ impl BySubspace {
         let mut curves: Vec<_> = (self.subspaces.iter())
             .map(|s| (format!("subspace/{}/eval_mean_reward", s.name), s.mean_return))
             .collect();
+        let solved = |s: &SubspaceReturn| {
+            s.solved_share.map(|share| (format!("subspace/{}/eval_solved_share", s.name), share))
+        };
+        curves.extend(self.subspaces.iter().filter_map(solved));
         let worst = self.subspaces.iter().map(|s| s.mean_return).fold(f64::INFINITY, f64::min);
         curves.push(("eval/worst_subspace_reward".to_owned(), worst));
         curves.extend(self.target_mean_return.map(|r| ("eval/target_mean_reward".to_owned(), r)));
@@ -142,13 +164,20 @@ impl BySubspace {
         curves
     }
 
-    /// A table for the terminal, at most 80 columns wide for names of up to 19 letters.
+    /// A table for the terminal, with the percentage of solved episodes in the place of the
+    /// deviation where there is one; at most 80 columns wide for names of up to 19 letters.
     #[must_use]
     pub fn table(&self) -> String {
         let width = self.subspaces.iter().map(|s| s.name.len()).max().unwrap_or(0).max(8);
         let mut text = format!(
             "  {:<width$}  {:<6} {:>8} {:>20} {:>7} {:>7} {:>4}\n",
-            "subspace", "side", "return", "95% interval", "std", "length", "n"
+            "subspace",
+            "side",
+            "return",
+            "95% interval",
+            if self.subspaces.iter().any(|s| s.solved_share.is_some()) { "solved%" } else { "std" },
+            "length",
+            "n"
         );
         for s in &self.subspaces {
             let side = if s.side == Side::Source { "source" } else { "target" };
@@ -159,7 +188,7 @@ impl BySubspace {
                 s.name,
                 s.mean_return,
                 written(s.interval),
-                s.std_return,
+                s.solved_share.map_or(s.std_return, |share| 100.0 * share),
                 s.mean_length_env_steps,
                 s.episodes
             );
@@ -230,6 +259,17 @@ mod tests {
         let table = by.table();
         assert!(table.lines().all(|line| line.len() <= 80), "{table}");
         assert!(table.contains("c         target     0.50"), "{table}");
+    }
+
+    #[test]
+    fn solved_episodes_are_counted_where_solved_is_defined() {
+        // Returns of 1 and 3, least 2: one of two.
+        let judged = Judged { success_return: Some(2.0), ..judged(&["a", "b"], &[]) };
+        let by = BySubspace::new(&judged, &evaluation(&[[1.0, 3.0], [2.0, 6.0]])).unwrap();
+        let shares: Vec<_> = by.subspaces.iter().map(|s| s.solved_share).collect();
+        assert_eq!(shares, [Some(0.5), Some(1.0)]);
+        assert!(by.curves().contains(&("subspace/a/eval_solved_share".into(), 0.5)));
+        assert!(by.table().contains("solved%") && by.table().contains("  50.00"), "{}", by.table());
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub struct MemoryPlan {
     pub capacity_transitions: usize,
     /// The replay, allocated whole at the start.
     pub replay_bytes: u64,
+    /// The episodic memory and the current stream, likewise; 0 without contrastive distillation.
+    pub memory_bytes: u64,
     /// Everything else.
     pub libtorch_bytes: u64,
     /// What the system, or this process's control group, still has.
@@ -26,9 +28,13 @@ impl fmt::Display for MemoryPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "memory: {} for {} transitions, {} for libtorch; {} available",
+            "memory: {} for {} transitions, {}{} for libtorch; {} available",
             text(self.replay_bytes),
             self.capacity_transitions,
+            match self.memory_bytes {
+                0 => String::new(),
+                bytes => format!("{} for episodes, ", text(bytes)),
+            },
             text(self.libtorch_bytes),
             text(self.available_bytes),
         )
@@ -43,18 +49,25 @@ pub(super) fn check(config: &Config, spaces: &Spaces) -> Result<MemoryPlan> {
     let plan = MemoryPlan {
         capacity_transitions: config.replay.capacity_transitions,
         replay_bytes: build::replay_config(config, spaces).memory_bytes(),
+        memory_bytes: build::contrasts_config(config, spaces).map_or(0, |c| c.memory_bytes()),
         libtorch_bytes: LIBTORCH_BYTES,
         available_bytes: available_bytes(),
     };
-    let needed = plan.replay_bytes.saturating_add(plan.libtorch_bytes);
+    let needed = [plan.memory_bytes, plan.libtorch_bytes]
+        .into_iter()
+        .fold(plan.replay_bytes, u64::saturating_add);
     if needed <= plan.available_bytes {
         return Ok(plan);
     }
     let text = format!(
-        "this run needs {} of memory and {} are available: lower replay.capacity_transitions, now {}",
+        "this run needs {} of memory and {} are available: lower replay.capacity_transitions, now {}{}",
         text(needed),
         text(plan.available_bytes),
-        plan.capacity_transitions
+        plan.capacity_transitions,
+        match &config.distill {
+            Some(distill) => format!(", or memory.segments, now {}", distill.memory.segments),
+            None => String::new(),
+        }
     );
     Err(UserError(text).into())
 }

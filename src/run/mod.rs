@@ -27,7 +27,7 @@ use crate::config::{Config, Mode};
 use crate::log::Counters;
 use crate::message::PolicySnapshot;
 use crate::replay::{RateLimiter, Replay};
-use crate::roles::{Actor, Evaluation, Evaluator, Learner, SnapshotCell};
+use crate::roles::{Actor, Evaluation, Evaluator, Learner, Preparer, SnapshotCell};
 use crate::subspaces::{self, LeakReport, SubspacePlan};
 use anyhow::Result;
 use contrail_envs::python::WorkerOutput;
@@ -60,6 +60,8 @@ struct Roles {
     plan: Arc<SubspacePlan>,
     actors: Vec<Actor>,
     replay: Replay,
+    /// Episodic memory and loss policy, with contrastive distillation.
+    preparer: Option<Preparer>,
     limiter: RateLimiter,
     learner: Learner,
     evaluator: Evaluator,
@@ -106,6 +108,9 @@ fn prepare(config: &Config, registry: &Registry) -> Result<(Spaces, MemoryPlan)>
     let spaces = Spaces::of(config, registry)?;
     device::resolve(config.run.device)?;
     build::replay_config(config, &spaces).check().map_err(|e| UserError(e.to_string()))?;
+    if let Some(stores) = build::contrasts_config(config, &spaces) {
+        stores.memory.check().map_err(|e| UserError(e.to_string()))?;
+    }
     let memory = memory::check(config, &spaces)?;
     Ok((spaces, memory))
 }

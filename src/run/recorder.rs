@@ -95,6 +95,8 @@ struct Spent {
     policy: Duration,
     sample: Duration,
     update: Duration,
+    /// Part of `update`.
+    contrast: Duration,
 }
 
 /// Lines of worker output that a session keeps.
@@ -112,6 +114,8 @@ pub(super) struct Recorder {
     state: RecorderState,
     subspaces: SubspaceCurves,
     judged: Judged,
+    /// Whether there is contrastive distillation.
+    distills: bool,
     spent: Spent,
     row_began: (Instant, Counters),
     began: Instant,
@@ -141,7 +145,8 @@ impl Recorder {
         let subspaces = std::mem::take(&mut state.subspaces);
         Ok(Self {
             subspaces: SubspaceCurves::new(plan, config.actors.total_envs(), subspaces),
-            judged: Judged::new(config.judged_sources(), config.targets()),
+            judged: Judged::of(config),
+            distills: config.distill.is_some(),
             log,
             output,
             output_lines_left: MAX_OUTPUT_LINES,
@@ -274,11 +279,10 @@ impl Recorder {
     pub(super) fn learned(&mut self, report: LearnReport) {
         self.counters.updates = report.updates;
         self.spent.update += report.update_time;
+        self.spent.contrast += report.contrast_time;
         if !report.metrics.is_empty() {
-            let named = |(name, value): (&str, _)| (name.to_owned(), value);
-            self.state.metrics = report.metrics.into_iter().map(named).collect();
-            let named = |(name, values): (&str, _)| (name.to_owned(), values);
-            self.state.histograms = report.histograms.into_iter().map(named).collect();
+            self.state.metrics = report.metrics;
+            self.state.histograms = report.histograms;
             self.state.wants_detail = false;
         }
     }
@@ -346,6 +350,10 @@ impl Recorder {
         ];
         for (name, time) in parts {
             add(&format!("perf/{name}_time_share"), time.as_secs_f64() / passed_s);
+        }
+        let update_s = self.spent.update.as_secs_f64();
+        if self.distills && update_s > 0.0 {
+            add("perf/contrast_time_share", self.spent.contrast.as_secs_f64() / update_s);
         }
         row
     }

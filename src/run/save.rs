@@ -40,6 +40,8 @@ const POLICY_FILE: &str = "policy.safetensors";
 const STATE_FILE: &str = "state.json";
 const ACTORS_FILE: &str = "actors.bin";
 const REPLAY_FILE: &str = "replay.bin";
+/// Episodic memory and loss policy, with contrastive distillation.
+const CONTRAST_FILE: &str = "contrast.bin";
 const STATS_FILE: &str = "obs_stats.json";
 /// The policy that actors act with, where the learner is ahead of it.
 const PUBLISHED_FILE: &str = "published.safetensors";
@@ -160,6 +162,11 @@ impl RunStore {
                 write_params(writer, PUBLISHED_FILE, &published.params)?;
             }
             write_bytes(writer, ACTORS_FILE, &postcard::to_stdvec(&actors)?)?;
+            if let Some(preparer) = &roles.preparer {
+                let mut out = BufWriter::with_capacity(1 << 20, writer.file(CONTRAST_FILE)?);
+                preparer.save(&mut out)?;
+                out.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish()?;
+            }
             if with_replay {
                 let mut out = BufWriter::with_capacity(1 << 20, writer.file(REPLAY_FILE)?);
                 roles.replay.save(&mut out)?;
@@ -206,6 +213,9 @@ impl RunStore {
         let mut begun_anew = 0;
         for (actor, saved) in roles.actors.iter_mut().zip(actors) {
             begun_anew += actor.restore(saved)?;
+        }
+        if let Some(preparer) = &mut roles.preparer {
+            preparer.restore(&mut reader.open(CONTRAST_FILE)?)?;
         }
         if state.has_replay {
             roles.replay.restore(&mut reader.open(REPLAY_FILE)?)?;

@@ -18,6 +18,9 @@ pub(super) fn segment(plan: &Plan<'_>, roles: &mut Roles, recorder: &mut Recorde
             let (block, report) = roles.actors[index].step(&snapshot, env_steps)?;
             let learner_updates = roles.learner.updates();
             roles.replay.insert(&block)?;
+            if let Some(preparer) = &mut roles.preparer {
+                preparer.insert(&block.segments)?;
+            }
             roles.limiter.record_insert(block.rows.len() as u64);
             recorder.acted(&report, learner_updates)?;
             learn(plan, roles, recorder)?;
@@ -38,15 +41,20 @@ fn learn(plan: &Plan<'_>, roles: &mut Roles, recorder: &mut Recorder) -> Result<
         let begin = Instant::now();
         let exponent = plan.importance_exponent(env_steps);
         let batch = roles.replay.sample(batch_size, exponent, &mut roles.sampler_rng)?;
+        let detail = recorder.wants_detail();
+        let distill = roles.preparer.as_mut().map(|p| p.prepare(env_steps, detail)).transpose()?;
         recorder.sampled(begin.elapsed());
         roles.limiter.record_update();
-        let detail = recorder.wants_detail();
-        let (priorities, report) = roles.learner.update(batch, plan.progress(env_steps), detail)?;
-        roles.replay.update_priorities(&priorities)?;
+        let progress = (plan.progress(env_steps), detail);
+        let learned = roles.learner.update(batch, distill, progress)?;
+        roles.replay.update_priorities(&learned.priorities)?;
+        if let (Some(preparer), Some(tokens)) = (&mut roles.preparer, &learned.tokens) {
+            preparer.take(tokens)?;
+        }
         if let Some(snapshot) = roles.learner.due_snapshot() {
             roles.snapshots.publish(snapshot);
         }
-        recorder.learned(report);
+        recorder.learned(learned.report);
     }
     Ok(())
 }

@@ -12,9 +12,11 @@
 
 use super::recorder::{Recorder, ReplayReport};
 use super::{EvaluationJob, Plan, Roles};
-use crate::message::{PriorityUpdate, SampledBatch, TransitionBlock};
+use crate::message::{DistillJob, PriorityUpdate, SampledBatch, TokenUpdate, TransitionBlock};
 use crate::replay::{RateLimiter, Replay};
-use crate::roles::{ActReport, Actor, Evaluation, LearnReport, Learner, SnapshotCell, panic_text};
+use crate::roles::{
+    ActReport, Actor, Evaluation, LearnReport, Learner, Preparer, SnapshotCell, panic_text,
+};
 use anyhow::{Result, anyhow};
 use contrail_envs::Prng;
 use crossbeam::channel::{Receiver, Sender, bounded, never, select};
@@ -41,10 +43,14 @@ enum Report {
 /// Replay to learner.
 struct Job {
     batch: SampledBatch,
+    distill: Option<DistillJob>,
     progress: f64,
     detail: bool,
     sample_time: Duration,
 }
+
+/// Learner to replay.
+type Answer = (PriorityUpdate, Option<TokenUpdate>);
 
 /// What all threads see.
 struct Shared<'a> {
@@ -74,7 +80,8 @@ pub(super) fn segment(
     job: Option<EvaluationJob>,
     recorder: &mut Recorder,
 ) -> Result<Option<(EvaluationJob, Evaluation)>> {
-    let Roles { actors, replay, limiter, learner, evaluator, snapshots, sampler_rng, .. } = roles;
+    let Roles { actors, replay, preparer, limiter, learner, evaluator, .. } = roles;
+    let (snapshots, sampler_rng) = (&roles.snapshots, &mut roles.sampler_rng);
     let shared = &Shared {
         plan,
         snapshots,
@@ -97,7 +104,7 @@ pub(super) fn segment(
             })?);
         }
         drop(to_replay);
-        let storage = Storage { replay, limiter, rng: sampler_rng, shared };
+        let storage = Storage { replay, preparer, limiter, rng: sampler_rng, shared };
         threads.push(spawn(scope, shared, "replay", move || {
             storage.serve(blocks, &to_learner, &priorities)
         })?);
@@ -208,26 +215,28 @@ fn act(
 fn learn(
     learner: &mut Learner,
     shared: &Shared<'_>,
-    (jobs, to_priorities): (&Receiver<Job>, &Sender<PriorityUpdate>),
+    (jobs, to_priorities): (&Receiver<Job>, &Sender<Answer>),
     reporter: &Sender<Report>,
 ) -> Result<()> {
     for job in jobs {
-        let (priorities, report) = learner.update(job.batch, job.progress, job.detail)?;
-        shared.updates.store(report.updates, Ordering::Relaxed);
+        let learned = learner.update(job.batch, job.distill, (job.progress, job.detail))?;
+        shared.updates.store(learned.report.updates, Ordering::Relaxed);
         if let Some(snapshot) = learner.due_snapshot() {
             shared.snapshots.publish(snapshot);
         }
-        let report = Report::Learned(report, job.sample_time);
-        if to_priorities.send(priorities).is_err() || reporter.send(report).is_err() {
+        let report = Report::Learned(learned.report, job.sample_time);
+        if to_priorities.send((learned.priorities, learned.tokens)).is_err() || reporter.send(report).is_err() {
             break;
         }
     }
     Ok(())
 }
 
-/// The replay's thread: stores, samples ahead of the learner, and keeps both in step.
+/// The replay's thread: stores, samples and chooses contrasts ahead of the learner, and keeps both
+/// in step.
 struct Storage<'a> {
     replay: &'a mut Replay,
+    preparer: &'a mut Option<Preparer>,
     limiter: &'a mut RateLimiter,
     rng: &'a mut Prng,
     shared: &'a Shared<'a>,
@@ -238,7 +247,7 @@ impl Storage<'_> {
         mut self,
         blocks: Receiver<TransitionBlock>,
         to_learner: &Sender<Job>,
-        priorities: &Receiver<PriorityUpdate>,
+        priorities: &Receiver<Answer>,
     ) -> Result<()> {
         let closed = never();
         let (mut blocks, mut open) = (blocks, true);
@@ -261,8 +270,11 @@ impl Storage<'_> {
                     Err(_) => (blocks, open) = (never(), false),
                 },
                 recv(priorities) -> update => match update {
-                    Ok(update) => {
+                    Ok((update, tokens)) => {
                         self.replay.update_priorities(&update)?;
+                        if let (Some(preparer), Some(tokens)) = (&mut self.preparer, &tokens) {
+                            preparer.take(tokens)?;
+                        }
                         with_learner -= 1;
                     }
                     Err(_) => return Ok(()), // the learner ended, and says why
@@ -290,11 +302,16 @@ impl Storage<'_> {
         )?;
         self.limiter.record_update();
         let detail = self.shared.detail.swap(false, Ordering::Relaxed);
-        Ok(Job { batch, progress: plan.progress(env_steps), detail, sample_time: begin.elapsed() })
+        let distill = self.preparer.as_mut().map(|p| p.prepare(env_steps, detail)).transpose()?;
+        let (progress, sample_time) = (plan.progress(env_steps), begin.elapsed());
+        Ok(Job { batch, distill, progress, detail, sample_time })
     }
 
     fn store(&mut self, block: &TransitionBlock) -> Result<()> {
         self.replay.insert(block)?;
+        if let Some(preparer) = &mut self.preparer {
+            preparer.insert(&block.segments)?;
+        }
         self.limiter.record_insert(block.rows.len() as u64);
         *self.shared.replay_report.lock() = ReplayReport::new(self.replay, self.limiter);
         Ok(())

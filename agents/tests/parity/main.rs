@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)] // a test panics when it fails
 
 mod adam;
+mod contrast;
 mod dqn;
 mod finite_differences;
 mod golden;

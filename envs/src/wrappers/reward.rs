@@ -56,6 +56,10 @@ impl<E: Environment> Environment for RewardClip<E> {
     fn render(&self, frame: &mut RgbFrame) -> Result<(), EnvError> {
         self.env.render(frame)
     }
+
+    fn expert_action(&self) -> Option<usize> {
+        self.env.expert_action()
+    }
 }
 
 /// Multiplies every reward by a factor. It has no state of its own.
@@ -107,6 +111,10 @@ impl<E: Environment> Environment for RewardScale<E> {
 
     fn render(&self, frame: &mut RgbFrame) -> Result<(), EnvError> {
         self.env.render(frame)
+    }
+
+    fn expert_action(&self) -> Option<usize> {
+        self.env.expert_action()
     }
 }
 

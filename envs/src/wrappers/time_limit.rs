@@ -76,6 +76,10 @@ impl<E: Environment> Environment for TimeLimit<E> {
     fn render(&self, frame: &mut RgbFrame) -> Result<(), EnvError> {
         self.env.render(frame)
     }
+
+    fn expert_action(&self) -> Option<usize> {
+        self.env.expert_action()
+    }
 }
 
 #[cfg(test)]

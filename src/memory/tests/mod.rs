@@ -5,8 +5,11 @@ mod codes;
 mod random;
 mod reservoir;
 mod resume;
+mod ring;
 
-use super::{CodeSpace, EpisodicMemory, MemoryConfig, Segment, SegmentBuilder, SegmentId};
+use super::{
+    CodeSpace, EpisodicMemory, MemoryConfig, Replacement, Segment, SegmentBuilder, SegmentId,
+};
 use crate::replay::OneStep;
 use contrail_agents::{ActionBatch, ObsBatch};
 use contrail_envs::Outcome::{self, Continue, Terminated, Truncated};
@@ -17,6 +20,7 @@ use contrail_envs::{Action, ActionSpace, ObsBuffer, ObsRef, ObsSpace, SeedStream
 fn config(capacity_segments: usize, subspaces: usize) -> MemoryConfig {
     MemoryConfig {
         capacity_segments,
+        replacement: Replacement::Reservoir,
         subspaces,
         horizon_env_steps: 4,
         gamma: 0.5,
@@ -24,6 +28,7 @@ fn config(capacity_segments: usize, subspaces: usize) -> MemoryConfig {
         action: ActionSpace::Discrete(1000),
         context_len: 1,
         codes: CodeSpace { groups: 2, levels: 3 },
+        readings_len: 0,
         priority_exponent: 1.0,
         priority_epsilon: 0.5,
     }

@@ -16,8 +16,8 @@ struct World {
 }
 
 impl World {
-    fn new(capacity: usize) -> Self {
-        let config = MemoryConfig { horizon_env_steps: 3, ..config(capacity, 2) };
+    fn new(capacity: usize, replacement: Replacement) -> Self {
+        let config = MemoryConfig { horizon_env_steps: 3, replacement, ..config(capacity, 2) };
         Self {
             builders: (0..2).map(|stream| SegmentBuilder::new(&config, stream)).collect(),
             memory: memory(&config),
@@ -67,7 +67,7 @@ impl World {
         let codes: Vec<u8> =
             (0..levels).map(|i| (usize::from(seed) * (i / 2 + 1) / 3 % 3) as u8).collect();
         let newer = self.memory.codes(*id).is_some_and(|(_, newer)| newer > version);
-        let taken = self.memory.set_codes(*id, version, &codes).unwrap();
+        let taken = self.memory.set_readings(*id, version, (&codes, &[])).unwrap();
         assert_eq!(taken, self.memory.contains(*id) && !newer);
         if taken {
             *known = Some(codes);
@@ -179,9 +179,10 @@ proptest! {
     #[test]
     fn agrees_with_the_model(
         capacity in 2_usize..12,
+        replacement in prop::sample::select(&[Replacement::Reservoir, Replacement::Oldest][..]),
         operations in prop::collection::vec(operation(), 1..250),
     ) {
-        let mut world = World::new(capacity);
+        let mut world = World::new(capacity, replacement);
         for operation in operations {
             match operation {
                 Operation::Step(stream, outcome) => world.step(stream, outcome),

@@ -55,7 +55,7 @@ fn an_overwritten_segment_is_known_as_gone() {
     let second = (1..100).find_map(|n| memory.insert(&segment(&config, 0, n), &mut rng).unwrap());
     let second = second.unwrap();
     assert!(!memory.contains(first) && memory.contains(second) && first != second);
-    assert!(!memory.set_codes(first, 1, &[0; 10]).unwrap());
+    assert!(!memory.set_readings(first, 1, (&[0; 10], &[])).unwrap());
     assert_eq!(memory.update_surprises(&[first, second], &[1.0, 2.0]).unwrap(), 1);
     assert_eq!(memory.codes(first), None);
     let error = memory.batch(&[second, first]).unwrap_err().to_string();
@@ -130,7 +130,7 @@ fn a_batch_by_hand() {
     ids.push(
         memory.insert(&episode(&mut builder, 0, (1, Truncated))[0], &mut rng).unwrap().unwrap(),
     );
-    memory.set_codes(ids[1], 9, &[0, 1, 2, 0, 1, 1]).unwrap();
+    memory.set_readings(ids[1], 9, (&[0, 1, 2, 0, 1, 1], &[])).unwrap();
     memory.update_surprises(&[ids[0]], &[-3.0]).unwrap();
     let batch = memory.batch(&[ids[1], ids[0], ids[2]]).unwrap();
     let ObsBatch::F32(obs) = &batch.obs else { panic!("floats") };
@@ -269,7 +269,7 @@ fn bad_configs_are_refused_with_a_sentence() {
 #[test]
 fn memory_is_what_is_allocated() {
     // 21 segments of 5 observations of 4 bits each element of 9, so 5 bytes.
-    let config = MemoryConfig { obs: ObsSpace::u8(&[9], 15), ..config(23, 3) };
+    let config = MemoryConfig { obs: ObsSpace::u8(&[9], 15), readings_len: 6, ..config(23, 3) };
     let memory = memory(&config);
     let slots = &memory.slots;
     let trees: usize = memory
@@ -282,8 +282,9 @@ fn memory_is_what_is_allocated() {
     let record = size_of::<crate::memory::slots::Record>();
     let arrays = slots.obs.allocated_bytes() + 4 * slots.rewards.capacity() * 2; // and actions
     let arrays = arrays + 4 * slots.contexts.capacity() + slots.codes.capacity();
+    let arrays = arrays + slots.policies.capacity() + 8 * slots.hashes.capacity();
     let arrays = arrays + slots.records.capacity() * record + trees;
-    assert_eq!(arrays, 21 * (25 + 16 + 16 + 4 + 10 + record) + trees);
+    assert_eq!(arrays, 21 * (25 + 16 + 16 + 4 + 10 + 30 + 40 + record) + trees);
     let indices =
         crate::memory::index::most_bytes(21 * 5) + crate::memory::store::episode_index_bytes(21);
     assert_eq!(config.memory_bytes(), arrays as u64 + indices);

@@ -31,7 +31,7 @@ fn go_on(
             let len = memory.batch(&[id]).unwrap().lengths[0] as usize;
             let codes: Vec<u8> =
                 (0..2 * (len + 1)).map(|i| ((number as usize + i) % 3) as u8).collect();
-            memory.set_codes(id, u64::from(number), &codes).unwrap();
+            memory.set_readings(id, u64::from(number), (&codes, &[])).unwrap();
         }
         drawn.extend(memory.holders(u64::from(number % 9)).map(|place| place.segment));
     }

@@ -62,6 +62,7 @@ fn block(rows: &[(TransitionRow, u8)], final_obs: &[u8]) -> TransitionBlock {
         actions: ActionBatch::Discrete(rows.iter().map(|(_, obs)| i64::from(*obs)).collect()),
         contexts: Vec::new(),
         final_obs: ObsBuffer::U8(final_obs.to_vec()),
+        segments: Vec::new(),
     }
 }
 

@@ -77,6 +77,7 @@ fn expected(subspace: u8, rows: &[Row], final_obs: Option<f32>) -> TransitionBlo
         actions: ActionBatch::Box(rows.iter().map(|row| -f32::from(row.0)).collect()),
         contexts: rows.iter().flat_map(|_| [f32::from(subspace), 0.1]).collect(),
         final_obs: ObsBuffer::F32(final_obs.into_iter().collect()),
+        segments: Vec::new(),
     }
 }
 

@@ -103,6 +103,7 @@ fn every_field_comes_out_with_its_transition() {
         actions: ActionBatch::Box(vec![1.0, 1.1, 1.2, 2.0, 2.1, 2.2, 3.0, 3.1, 3.2]),
         contexts: vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
         final_obs: ObsBuffer::F32(vec![20.0, 20.5, 30.0, 30.5]),
+        segments: Vec::new(),
     };
     replay.insert(&block).unwrap();
     let mut rng = SeedStream::root(1).rng();

@@ -170,4 +170,9 @@ impl Environment for Jumping {
         episode.draw(frame);
         Ok(())
     }
+
+    fn expert_action(&self) -> Option<usize> {
+        let episode = self.episode.filter(|episode| !episode.outcome.ends_episode());
+        episode.map(|episode| episode.optimal_action())
+    }
 }

@@ -101,6 +101,13 @@ impl Episode {
         self.air_steps.min(JUMP_STEPS - self.air_steps)
     }
 
+    /// The best action: a jump in the one column that clears the obstacle.
+    pub(super) fn optimal_action(&self) -> usize {
+        let jumps = self.obstacle != Obstacle::Green
+            && self.x == self.obstacle_position.saturating_sub(JUMP_DISTANCE);
+        if jumps { JUMP } else { 0 }
+    }
+
     /// One pixel to the right, and up or down in a jump. In the air the action means nothing.
     pub(super) fn advance(&mut self, action: usize) -> Step {
         self.x += 1;

@@ -241,6 +241,26 @@ fn the_optimal_policy_solves_every_task_and_color() {
 }
 
 #[test]
+fn the_expert_of_an_episode_is_the_optimal_policy() {
+    for (mut env, values) in [
+        (Jumping::new(), vec![29.5, 10.4]),
+        (Jumping::with_colors(), vec![40.0, 12.0, 0.0]),
+        (Jumping::with_colors(), vec![40.0, 12.0, 1.0]),
+    ] {
+        let context = Context { values };
+        assert_eq!(env.expert_action(), None, "before the first reset");
+        let mut obs = ObsBuffer::zeros(&env.spec().obs, 1);
+        env.reset(0, &context, obs.as_mut()).unwrap();
+        for env_steps in 0..56 {
+            let action = env.expert_action().unwrap();
+            assert_eq!(action, optimal_action(&context, env_steps), "step {env_steps}");
+            env.step(Action::Discrete(action), obs.as_mut()).unwrap();
+        }
+        assert_eq!(env.expert_action(), None, "after the end");
+    }
+}
+
+#[test]
 fn positions_between_pixels_are_rounded() {
     // 29.5 rounds to 30: jump from 16.
     let context = Context { values: vec![29.5, 10.4] };

@@ -1,0 +1,396 @@
+//! Sections of contrastive distillation: `[contrast]`, `[tokens]`, `[teacher]`, `[memory]`,
+//! `[shift]`; `[loss_policy]` is `contrail_agents::loss_policy::LossPolicyConfig`.
+
+use super::checks::{Checks, MAX_ENV_STEPS};
+use super::raw::RawConfig;
+use contrail_agents::Augmentation;
+use contrail_agents::contrast::{ContrastConfig, Objective, Part, Representation};
+use contrail_agents::gate::GateRule;
+use contrail_agents::loss_policy::LossPolicyConfig;
+use contrail_agents::losses::Debias;
+use contrail_agents::tokens::TokenConfig;
+use serde::{Deserialize, Serialize};
+
+/// Section `[contrast]`: what a contrast is and what is made of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ContrastSection {
+    /// Whether there is contrastive distillation at all.
+    pub enabled: bool,
+    /// Contrast updates for each decision update; a fraction skips updates, more than 1 adds
+    /// updates on contrasts alone.
+    pub updates_per_update: f64,
+    /// Updates before the first contrast.
+    pub warmup_updates: u64,
+    /// B: anchors of a contrast batch.
+    pub anchors: usize,
+    /// P: positives of an anchor, at most.
+    pub positives: usize,
+    /// K: negatives of an anchor, at most.
+    pub negatives: usize,
+    /// Candidates for negatives, shared by the anchors of a batch.
+    pub candidates: usize,
+    /// How negatives are chosen from the candidates.
+    pub negative_law: NegativeLawName,
+    /// Share of anchors from memory; the others come from the current stream.
+    pub memory_share: f64,
+    /// Share of the anchors from memory that are drawn by return, and by surprise; the rest
+    /// uniformly.
+    pub memory_by_return: f64,
+    /// See `memory_by_return`.
+    pub memory_by_surprise: f64,
+    /// Most env steps between an anchor and its temporal positive; also within which the same
+    /// episode gives no negative.
+    pub temporal_max_env_steps: usize,
+    /// Env steps that behavior is compared over.
+    pub distance_horizon_env_steps: usize,
+    /// Discount factor of an env step in the behavioral distance.
+    pub distance_gamma: f64,
+    /// Factor on the difference of rewards in the behavioral distance.
+    pub distance_reward_weight: f64,
+    /// Width of the weights of soft positives, exp(-d / width).
+    pub positive_width: f64,
+    /// delta: negatives are farther than this in behavioral distance.
+    pub negative_distance: f64,
+    /// Divides cosines.
+    pub temperature: f64,
+    /// Units of a linear projection before cosines are taken; 0 = none.
+    pub projection_units: i64,
+    /// What a contrast is made into.
+    pub objective: Objective,
+    /// Assumed share of false negatives among negatives, 0 to below 1.
+    pub false_negative_share: f64,
+    /// Exponent of the importance weights of hard negatives within the loss; 0 = none.
+    pub loss_hardness: f64,
+    /// Units of the hidden layer of latent dynamics and outcome heads.
+    pub dynamics_units: i64,
+    /// Factor on the loss of reward and continuation in predictive contrasts.
+    pub outcome_weight: f64,
+    /// What happens to an auxiliary gradient that opposes the decision gradient.
+    pub gate: GateRule,
+    /// How the student's view is varied.
+    pub augmentation: Augmentation,
+    /// Ablation: positives are exchanged among the anchors, which keeps the compute and kills the
+    /// information.
+    pub shuffled: bool,
+}
+
+/// How negatives are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NegativeLawName {
+    /// With probability proportional to exp(beta * token similarity), beta by the loss policy.
+    Weighted,
+    /// The most alike in tokens.
+    Hardest,
+}
+
+impl Default for ContrastSection {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            updates_per_update: 0.5,
+            warmup_updates: 0,
+            anchors: 32,
+            positives: 1,
+            negatives: 16,
+            candidates: 64,
+            negative_law: NegativeLawName::Weighted,
+            memory_share: 0.5,
+            memory_by_return: 0.25,
+            memory_by_surprise: 0.25,
+            temporal_max_env_steps: 3,
+            distance_horizon_env_steps: 4,
+            distance_gamma: 0.9,
+            distance_reward_weight: 1.0,
+            positive_width: 0.25,
+            negative_distance: 0.25,
+            temperature: 0.1,
+            projection_units: 0,
+            objective: Objective::Contrast,
+            false_negative_share: 0.0,
+            loss_hardness: 0.0,
+            dynamics_units: 128,
+            outcome_weight: 1.0,
+            gate: GateRule::Off,
+            augmentation: Augmentation::None,
+            shuffled: false,
+        }
+    }
+}
+
+/// Section `[teacher]`: who is distilled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TeacherSection {
+    /// Fraction of the student mixed into the teacher after every update; 0 = the teacher stays as
+    /// it began (the random teacher of the ablation), 1 = the student itself.
+    pub ema_rate: f64,
+    /// Teachers frozen at shifts that are kept.
+    pub pool: usize,
+    /// eta: factor on KL(teacher || student) of action readings, on anchors of earlier subspaces.
+    pub distillation_weight: f64,
+    /// Divides Q-values or logits in action readings.
+    pub policy_temperature: f64,
+    /// Whether the KL fades as the student's return comes up to the teacher's.
+    pub gate_by_return: bool,
+}
+
+impl Default for TeacherSection {
+    fn default() -> Self {
+        Self {
+            ema_rate: 0.01,
+            pool: 4,
+            distillation_weight: 0.0,
+            policy_temperature: 0.5,
+            gate_by_return: true,
+        }
+    }
+}
+
+/// Section `[memory]`: the episodic memory that contrasts are drawn from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MemorySection {
+    /// Segments of all subspaces together, an equal share each.
+    pub segments: usize,
+    /// Newest segments that count as the current stream.
+    pub recent_segments: usize,
+    /// Env steps of a segment.
+    pub segment_env_steps: usize,
+    /// Segments that the teacher reads anew at each contrast update.
+    pub coded_per_update: usize,
+}
+
+impl Default for MemorySection {
+    fn default() -> Self {
+        Self { segments: 10_000, recent_segments: 512, segment_env_steps: 8, coded_per_update: 2 }
+    }
+}
+
+/// Section `[shift]`: what happens when the subspace shifts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShiftSection {
+    /// What counts as a shift.
+    pub detect: Detect,
+    /// Whether the replay begins anew.
+    pub clear_replay: bool,
+    /// What the student starts from.
+    pub start: Start,
+    /// Env steps of the target that the guard may spend on comparing starts.
+    pub guard_env_steps: u64,
+    /// Env steps with uniformly random actions before learning goes on.
+    pub random_env_steps: u64,
+    /// The part that is aligned by contrasts alone before joint learning; "none" = no alignment.
+    pub align: Align,
+    /// Contrast updates of the alignment, at most.
+    pub align_updates: u64,
+    /// B: anchors of an alignment batch.
+    pub align_anchors: usize,
+    /// Adam's step size of the alignment.
+    pub align_learning_rate: f64,
+    /// Whether latent dynamics and outcome heads stay as the sources taught them.
+    pub freeze_knowledge: bool,
+}
+
+/// What counts as a shift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Detect {
+    /// Nothing.
+    Off,
+    /// What the schedule declares.
+    Declared,
+    /// A drop of the contrast accuracy on the current stream.
+    Accuracy,
+}
+
+/// What a student starts from after a shift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// Where it is.
+    Keep,
+    /// Fresh parameters.
+    Fresh,
+    /// Where it is, with a fresh input stem.
+    RenewStem,
+    /// The best of these by short evaluations.
+    Guard,
+}
+
+/// Which part is aligned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Align {
+    /// None.
+    None,
+    /// The layers that touch the observation, renewed.
+    Stem,
+    /// The latent dynamics.
+    Dynamics,
+    /// Everything but the decision heads.
+    All,
+    /// The smallest part whose held-out contrast accuracy is near the best.
+    Choose,
+}
+
+impl Align {
+    /// The part, if it is declared.
+    #[must_use]
+    pub fn part(self) -> Option<Part> {
+        match self {
+            Self::None => Some(Part::None),
+            Self::Stem => Some(Part::Stem),
+            Self::Dynamics => Some(Part::Dynamics),
+            Self::All => Some(Part::All),
+            Self::Choose => None,
+        }
+    }
+}
+
+impl Default for ShiftSection {
+    fn default() -> Self {
+        Self {
+            detect: Detect::Off,
+            clear_replay: false,
+            start: Start::Keep,
+            guard_env_steps: 0,
+            random_env_steps: 0,
+            align: Align::None,
+            align_updates: 3000,
+            align_anchors: 128,
+            align_learning_rate: 1e-3,
+            freeze_knowledge: true,
+        }
+    }
+}
+
+/// Everything about contrastive distillation; a run without it has none of this.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DistillConfig {
+    /// What a contrast is.
+    pub contrast: ContrastSection,
+    /// The token head.
+    pub tokens: TokenConfig,
+    /// Who is distilled.
+    pub teacher: TeacherSection,
+    /// What contrasts are drawn from.
+    pub memory: MemorySection,
+    /// Who chooses them.
+    pub loss_policy: LossPolicyConfig,
+}
+
+impl DistillConfig {
+    /// What the network is built with.
+    #[must_use]
+    pub fn representation(&self) -> Representation {
+        let contrast = &self.contrast;
+        Representation {
+            tokens: self.tokens.enabled.then(|| self.tokens.clone()),
+            contrast: ContrastConfig {
+                temperature: contrast.temperature,
+                projection_units: contrast.projection_units,
+                dynamics_units: contrast.dynamics_units,
+                objective: contrast.objective,
+                debias: Debias {
+                    tau_plus: contrast.false_negative_share,
+                    hardness: contrast.loss_hardness,
+                },
+                distillation_weight: self.teacher.distillation_weight,
+                policy_temperature: self.teacher.policy_temperature,
+                outcome_weight: contrast.outcome_weight,
+                augmentation: contrast.augmentation,
+                gate: contrast.gate,
+                teacher_ema_rate: self.teacher.ema_rate,
+                teacher_pool: self.teacher.pool,
+            },
+        }
+    }
+}
+
+impl Checks {
+    /// Ranges of the sections of contrastive distillation and of `[shift]`.
+    pub(super) fn distill(&mut self, raw: &RawConfig) {
+        if let Some(contrast) = &raw.contrast {
+            self.contrast(contrast);
+        }
+        if let Some(tokens) = &raw.tokens {
+            self.within("tokens.groups", tokens.groups, 1..=64);
+            self.within("tokens.levels", tokens.levels, 2..=255);
+            self.within("tokens.embedding_units", tokens.embedding_units, 1..=16_384);
+        }
+        if let Some(teacher) = &raw.teacher {
+            self.within("teacher.ema_rate", teacher.ema_rate, 0.0..=1.0);
+            self.within("teacher.pool", teacher.pool, 1..=1000);
+            let weight = teacher.distillation_weight;
+            self.within("teacher.distillation_weight", weight, 0.0..=1e6);
+            self.positive("teacher.policy_temperature", teacher.policy_temperature, 1e6);
+        }
+        if let Some(memory) = &raw.memory {
+            self.within("memory.segments", memory.segments, 1..=100_000_000);
+            self.within("memory.recent_segments", memory.recent_segments, 1..=1_000_000);
+            self.within("memory.segment_env_steps", memory.segment_env_steps, 1..=1000);
+            self.within("memory.coded_per_update", memory.coded_per_update, 0..=10_000);
+        }
+        if let Some(loss_policy) = &raw.loss_policy
+            && let Err(error) = loss_policy.check()
+        {
+            self.refuse("loss_policy", error.to_string());
+        }
+        if let Some(shift) = &raw.shift {
+            self.within("shift.guard_env_steps", shift.guard_env_steps, 0..=MAX_ENV_STEPS);
+            self.within("shift.random_env_steps", shift.random_env_steps, 0..=MAX_ENV_STEPS);
+            self.within("shift.align_updates", shift.align_updates, 0..=1_000_000_000);
+            self.within("shift.align_anchors", shift.align_anchors, 2..=65_536);
+            self.positive("shift.align_learning_rate", shift.align_learning_rate, 1.0);
+        }
+    }
+
+    fn contrast(&mut self, contrast: &ContrastSection) {
+        for (key, value, most) in [
+            ("contrast.anchors", contrast.anchors, 65_536),
+            ("contrast.positives", contrast.positives, 1024),
+            ("contrast.negatives", contrast.negatives, 65_536),
+            ("contrast.candidates", contrast.candidates, 1_000_000),
+            ("contrast.temporal_max_env_steps", contrast.temporal_max_env_steps, 1000),
+            ("contrast.distance_horizon_env_steps", contrast.distance_horizon_env_steps, 1000),
+        ] {
+            self.within(key, value, 1..=most);
+        }
+        for (key, value) in [
+            ("contrast.memory_share", contrast.memory_share),
+            ("contrast.memory_by_return", contrast.memory_by_return),
+            ("contrast.memory_by_surprise", contrast.memory_by_surprise),
+            ("contrast.distance_gamma", contrast.distance_gamma),
+        ] {
+            self.within(key, value, 0.0..=1.0);
+        }
+        for (key, value) in [
+            ("contrast.updates_per_update", contrast.updates_per_update),
+            ("contrast.distance_reward_weight", contrast.distance_reward_weight),
+            ("contrast.negative_distance", contrast.negative_distance),
+            ("contrast.loss_hardness", contrast.loss_hardness),
+            ("contrast.outcome_weight", contrast.outcome_weight),
+        ] {
+            self.within(key, value, 0.0..=1e3);
+        }
+        self.within("contrast.warmup_updates", contrast.warmup_updates, 0..=MAX_ENV_STEPS);
+        self.within("contrast.false_negative_share", contrast.false_negative_share, 0.0..=0.99);
+        self.within("contrast.projection_units", contrast.projection_units, 0..=16_384);
+        self.within("contrast.dynamics_units", contrast.dynamics_units, 1..=16_384);
+        self.positive("contrast.temperature", contrast.temperature, 1e3);
+        self.positive("contrast.positive_width", contrast.positive_width, 1e6);
+        let shares = contrast.memory_by_return + contrast.memory_by_surprise;
+        if shares > 1.0 {
+            self.refuse(
+                "contrast.memory_by_surprise",
+                format!(
+                    "contrast.memory_by_return and contrast.memory_by_surprise add up to {shares}, \
+                     allowed at most 1"
+                ),
+            );
+        }
+    }
+}

@@ -1,0 +1,418 @@
+//! The preparer: keeps the episodic memory, and chooses with the loss policy what is contrasted.
+
+use crate::config::{ContrastSection, NegativeLawName};
+use crate::contrast::{
+    AnchorMix, ContrastReport, ContrastSpec, Contrasts, ContrastsConfig, DistanceConfig,
+    NegativeLaw,
+};
+use crate::memory::Segment;
+use crate::message::{self, DistillJob, TokenUpdate};
+use anyhow::{Context as _, Result, ensure};
+use contrail_agents::loss_policy::{Choice, LossPolicy, LossPolicyConfig, PolicyState};
+use contrail_agents::{ContrastBatch, Relation};
+use contrail_envs::{Prng, SeedStream};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+
+/// Env steps that count as one unit of a phase's age.
+const PHASE_AGE_UNIT_ENV_STEPS: f64 = 10_000.0;
+/// Candidates for behavioral positives for each candidate for negatives.
+const POSITIVE_CANDIDATES: usize = 2;
+/// Of the episodes of a collection, every so manieth is held out.
+const HELD_OUT_PERIOD_EPISODES: u64 = 8;
+/// Readings of a teacher more updates old than this are read again.
+const READINGS_AGE_UPDATES: u64 = 2000;
+/// What is left of the old value in the running mean of the decision loss, a measurement.
+const LOSS_MEMORY: f64 = 0.95;
+
+/// What a [`Preparer`] is made of.
+pub struct PreparerParts {
+    /// Shape of the memory and of the current stream.
+    pub stores: ContrastsConfig,
+    /// What a contrast is.
+    pub contrast: ContrastSection,
+    /// Who chooses contrasts.
+    pub loss_policy: LossPolicyConfig,
+    /// Segments that the teacher reads anew at each update.
+    pub coded_per_update: usize,
+    /// Its own seeds.
+    pub seeds: SeedStream,
+}
+
+/// Which stores an alignment's anchors come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlignData {
+    /// The current stream alone.
+    Stream,
+    /// Half current stream, half memory.
+    Mixed,
+}
+
+/// Episodic memory, current stream and loss policy. It works off the learner's thread and meets
+/// the learner in two messages: [`DistillJob`] goes, [`TokenUpdate`] comes back, one for each
+/// update and in order.
+pub struct Preparer {
+    parts: PreparerParts,
+    contrasts: Contrasts,
+    /// Episodes of a collection that no alignment learns from.
+    held_out: Option<Contrasts>,
+    policy: LossPolicy,
+    /// Arms of jobs that the learner has not answered, the oldest first.
+    under_way: VecDeque<Option<Choice>>,
+    books: Books,
+}
+
+/// What goes on over a resume, beside stores and policy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Books {
+    rng: Prng,
+    /// Decision updates that were prepared.
+    updates: u64,
+    /// Contrast updates owed, a fraction of one.
+    owed: f64,
+    /// Arm of the last answered job, whose worth the next answer tells.
+    previous: Option<Choice>,
+    phase_begun_env_steps: u64,
+    mean_loss: Option<f64>,
+    state: PolicyState,
+    report: ContrastReport,
+    collects: bool,
+}
+
+/// Everything of a saved preparer but its stores.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    policy: LossPolicy,
+    books: Books,
+    held_out: bool,
+}
+
+impl Preparer {
+    /// A preparer with empty stores.
+    ///
+    /// # Errors
+    /// If the memory cannot be allocated, or the loss policy cannot work.
+    pub fn new(parts: PreparerParts) -> Result<Self> {
+        let state = PolicyState {
+            phase_age: 0.0,
+            decision_loss: f64::NAN,
+            bound_gap: f64::NAN,
+            collision_rate: f64::NAN,
+        };
+        Ok(Self {
+            contrasts: Contrasts::new(&parts.stores)?,
+            held_out: None,
+            policy: LossPolicy::new(&parts.loss_policy)?,
+            under_way: VecDeque::new(),
+            books: Books {
+                rng: parts.seeds.rng(),
+                updates: 0,
+                owed: 0.0,
+                previous: None,
+                phase_begun_env_steps: 0,
+                mean_loss: None,
+                state,
+                report: ContrastReport::default(),
+                collects: false,
+            },
+            parts,
+        })
+    }
+
+    /// Puts segments among the newest, and offers them to the memory.
+    ///
+    /// # Errors
+    /// If a segment does not fit, or comes twice.
+    pub fn insert(&mut self, segments: &[Segment]) -> Result<()> {
+        for segment in segments {
+            let held_out = self.books.collects
+                && segment.episode % HELD_OUT_PERIOD_EPISODES == HELD_OUT_PERIOD_EPISODES - 1;
+            match &mut self.held_out {
+                Some(store) if held_out => store.insert(segment, &mut self.books.rng)?,
+                _ => self.contrasts.insert(segment, &mut self.books.rng)?,
+            };
+        }
+        Ok(())
+    }
+
+    /// What goes to the learner with the next minibatch. `detail` asks for curves.
+    ///
+    /// # Errors
+    /// If a store is damaged.
+    pub fn prepare(&mut self, env_steps: u64, detail: bool) -> Result<DistillJob> {
+        let oldest = self.contrasts.newest_version().saturating_sub(READINGS_AGE_UPDATES);
+        let coding = match self.parts.coded_per_update {
+            0 => None,
+            limit => self.contrasts.to_code(oldest, limit)?,
+        };
+        let mut job = DistillJob { coding, ..DistillJob::default() };
+        self.books.updates += 1;
+        let mut chosen = None;
+        if self.books.updates > self.parts.contrast.warmup_updates {
+            self.books.owed += self.parts.contrast.updates_per_update;
+            let count = self.books.owed.floor();
+            self.books.owed -= count;
+            if count >= 1.0 {
+                chosen = self.choose(env_steps, count as usize, &mut job)?;
+            }
+        }
+        self.under_way.push_back(chosen);
+        if detail {
+            job.metrics = self.metrics();
+            job.histograms = vec![("loss_policy/arms".into(), self.policy.choice_histogram())];
+        }
+        Ok(job)
+    }
+
+    /// Lets the loss policy choose an arm and draws `count` batches of it, of which the last joins
+    /// the decision update. The arm without contrast is paid its 0 at once.
+    fn choose(
+        &mut self,
+        env_steps: u64,
+        count: usize,
+        job: &mut DistillJob,
+    ) -> Result<Option<Choice>> {
+        let age = env_steps.saturating_sub(self.books.phase_begun_env_steps);
+        self.books.state.phase_age = age as f64 / PHASE_AGE_UNIT_ENV_STEPS;
+        let choice = self.policy.choose(&self.books.state, &mut self.books.rng);
+        let arm = self.policy.arms()[choice.arm].clone();
+        let Some(relation) = arm.relation else {
+            self.policy.reward(&choice, 0.0)?;
+            return Ok(None);
+        };
+        let spec = self.spec(relation, arm.beta);
+        for _ in 0..count {
+            let prepared = self.contrasts.prepare(&spec, &mut self.books.rng)?;
+            let Some(prepared) = prepared else { break };
+            self.books.report = prepared.report;
+            self.books.state.collision_rate = prepared.report.code_collision_share;
+            job.alone.push(message::Contrasts { batch: prepared.batch, weight: arm.weight });
+        }
+        job.joint = job.alone.pop();
+        Ok(job.joint.is_some().then_some(choice))
+    }
+
+    /// The spec of an arm.
+    fn spec(&self, relation: Relation, beta: f64) -> ContrastSpec {
+        let contrast = &self.parts.contrast;
+        ContrastSpec {
+            relation,
+            law: match contrast.negative_law {
+                NegativeLawName::Weighted => NegativeLaw::Weighted { beta },
+                NegativeLawName::Hardest => NegativeLaw::Hardest,
+            },
+            anchors: contrast.anchors,
+            positives: if relation == Relation::Predictive { 1 } else { contrast.positives },
+            negatives: contrast.negatives,
+            positive_candidates: contrast.candidates * POSITIVE_CANDIDATES,
+            negative_candidates: contrast.candidates,
+            shared_negatives: true,
+            memory_share: contrast.memory_share,
+            anchors_from: AnchorMix {
+                by_return: contrast.memory_by_return,
+                by_surprise: contrast.memory_by_surprise,
+            },
+            delta: contrast.negative_distance,
+            temporal_max_env_steps: contrast.temporal_max_env_steps,
+            distance: DistanceConfig {
+                horizon_env_steps: contrast.distance_horizon_env_steps,
+                gamma: contrast.distance_gamma,
+                reward_coefficient: contrast.distance_reward_weight,
+                width: contrast.positive_width,
+            },
+            shuffled: contrast.shuffled,
+        }
+    }
+
+    /// Takes the answer to the oldest job that was not answered.
+    ///
+    /// # Errors
+    /// If readings or a reward do not belong here.
+    pub fn take(&mut self, update: &TokenUpdate) -> Result<()> {
+        if let Some(readings) = &update.readings {
+            self.contrasts.take_readings(readings)?;
+        }
+        let answered = self.under_way.pop_front().context("an answer came to no job")?;
+        if let (Some(choice), Some(gain)) = (&self.books.previous, update.gain) {
+            self.policy.reward(choice, gain)?;
+        }
+        self.books.previous = answered;
+        if let Some(loss) = update.decision_loss {
+            let mean = self.books.mean_loss.unwrap_or(loss);
+            self.books.state.decision_loss = if mean > 0.0 { loss / mean } else { f64::NAN };
+            self.books.mean_loss = Some(LOSS_MEMORY * mean + (1.0 - LOSS_MEMORY) * loss);
+        }
+        if let Some(gap) = update.bound_gap {
+            self.books.state.bound_gap = gap;
+        }
+        Ok(())
+    }
+
+    fn metrics(&self) -> Vec<(String, f64)> {
+        let mut metrics = self.policy.metrics();
+        let report = self.books.report.curves();
+        metrics.extend(report.map(|(name, value)| (name.to_owned(), value)));
+        metrics.push(("aux/memory_segments".into(), self.contrasts.memory().len() as f64));
+        metrics.push(("aux/stream_segments".into(), self.contrasts.recent().len() as f64));
+        let missing = self.contrasts.missing();
+        let counts = [
+            ("segments", missing.segments),
+            ("readings", missing.readings),
+            ("positives", missing.positives),
+            ("other_subspace", missing.other_subspace),
+        ];
+        let missing = counts.map(|(why, n)| (format!("aux/missing_{why}"), n as f64));
+        metrics.extend(missing);
+        metrics
+    }
+
+    /// A shift: the current stream begins anew. The memory stays. If `holds_out`, some episodes
+    /// are kept apart until [`Preparer::end_collection`].
+    ///
+    /// # Errors
+    /// If there is no memory for what is kept apart.
+    pub fn begin_phase(&mut self, env_steps: u64, holds_out: bool) -> Result<()> {
+        self.contrasts.forget_stream()?;
+        self.books.phase_begun_env_steps = env_steps;
+        self.books.collects = holds_out;
+        self.held_out = None;
+        if holds_out {
+            self.held_out = Some(Contrasts::new(&self.held_out_stores())?);
+        }
+        Ok(())
+    }
+
+    /// Segments are no longer held out, and those that were are let go.
+    pub fn end_collection(&mut self) {
+        self.books.collects = false;
+        self.held_out = None;
+    }
+
+    /// A ring alone: the smallest memory beside it.
+    fn held_out_stores(&self) -> ContrastsConfig {
+        let mut stores = self.parts.stores.clone();
+        stores.memory.capacity_segments = stores.memory.subspaces;
+        stores
+    }
+
+    /// Predictive contrasts with random negatives: what alignment and its judges use. None while
+    /// there is too little to draw from.
+    ///
+    /// # Errors
+    /// If the spec is refused.
+    pub fn align_batch(
+        &mut self,
+        data: AlignData,
+        anchors: usize,
+    ) -> Result<Option<ContrastBatch>> {
+        let share = if data == AlignData::Mixed { 0.5 } else { 0.0 };
+        let spec = self.align_spec(share, anchors);
+        Ok(self.contrasts.prepare(&spec, &mut self.books.rng)?.map(|prepared| prepared.batch))
+    }
+
+    /// The same from the episodes that were held out; never shuffled.
+    ///
+    /// # Errors
+    /// If the spec is refused.
+    pub fn held_out_batch(&mut self, anchors: usize) -> Result<Option<ContrastBatch>> {
+        let spec = ContrastSpec { shuffled: false, ..self.align_spec(0.0, anchors) };
+        let Some(held_out) = &mut self.held_out else { return Ok(None) };
+        Ok(held_out.prepare(&spec, &mut self.books.rng)?.map(|prepared| prepared.batch))
+    }
+
+    /// The same from the current stream, to watch for a shift that nobody declared; drawn by `rng`,
+    /// so that looking changes nothing.
+    ///
+    /// # Errors
+    /// If the spec is refused.
+    pub fn stream_batch(
+        &mut self,
+        anchors: usize,
+        rng: &mut Prng,
+    ) -> Result<Option<ContrastBatch>> {
+        let spec = ContrastSpec { shuffled: false, ..self.align_spec(0.0, anchors) };
+        Ok(self.contrasts.prepare(&spec, rng)?.map(|prepared| prepared.batch))
+    }
+
+    fn align_spec(&self, memory_share: f64, anchors: usize) -> ContrastSpec {
+        let spec = self.spec(Relation::Predictive, 0.0);
+        ContrastSpec {
+            anchors,
+            negatives: (anchors - 1).max(1),
+            negative_candidates: anchors.max(2),
+            memory_share,
+            law: NegativeLaw::Weighted { beta: 0.0 },
+            delta: -1.0,
+            ..spec
+        }
+    }
+
+    /// Writes everything that determines later jobs. Between two segments of a run nothing is
+    /// under way. Give it a buffered writer.
+    ///
+    /// # Errors
+    /// If `out` fails, or jobs are under way.
+    pub fn save(&self, out: &mut dyn Write) -> Result<()> {
+        ensure!(self.under_way.is_empty(), "{} contrasts are under way", self.under_way.len());
+        let header = Header {
+            policy: self.policy.clone(),
+            books: self.books.clone(),
+            held_out: self.held_out.is_some(),
+        };
+        let header = postcard::to_stdvec(&header)?;
+        out.write_all(&(header.len() as u64).to_le_bytes())?;
+        out.write_all(&header)?;
+        self.contrasts.save(out)?;
+        if let Some(held_out) = &self.held_out {
+            held_out.save(out)?;
+        }
+        Ok(())
+    }
+
+    /// Continues from what [`Preparer::save`] wrote with the same config.
+    ///
+    /// # Errors
+    /// If the state is damaged, or of another config.
+    pub fn restore(&mut self, input: &mut dyn Read) -> Result<()> {
+        let mut len = [0; 8];
+        input.read_exact(&mut len)?;
+        let mut bytes = Vec::new();
+        (&mut *input).take(u64::from_le_bytes(len)).read_to_end(&mut bytes)?;
+        let header: Header =
+            postcard::from_bytes(&bytes).context("the state of the loss policy is damaged")?;
+        ensure!(
+            header.policy.config() == self.policy.config(),
+            "a resumed run keeps its loss policy, but [loss_policy] changed; begin a new run"
+        );
+        self.contrasts.restore(input)?;
+        self.held_out = None;
+        if header.held_out {
+            let mut held_out = Contrasts::new(&self.held_out_stores())?;
+            held_out.restore(input)?;
+            self.held_out = Some(held_out);
+        }
+        (self.policy, self.books) = (header.policy, header.books);
+        self.under_way.clear();
+        Ok(())
+    }
+
+    /// Segments of the current stream that were held out.
+    #[must_use]
+    pub fn held_out_segments(&self) -> usize {
+        self.held_out.as_ref().map_or(0, |held_out| held_out.recent().len())
+    }
+
+    /// Segments of the current stream.
+    #[must_use]
+    pub fn stream_segments(&self) -> usize {
+        self.contrasts.recent().len()
+    }
+
+    /// The loss policy.
+    #[must_use]
+    pub fn loss_policy(&self) -> &LossPolicy {
+        &self.policy
+    }
+}
