@@ -103,6 +103,8 @@ pub struct Contrasts {
     pub batch: ContrastBatch,
     /// lambda: factor on their loss.
     pub weight: f64,
+    /// Whether what they are worth is to be measured.
+    pub measured: bool,
 }
 
 /// Learner to memory and loss policy: what the teacher read, and what contrasts were worth.

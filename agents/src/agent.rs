@@ -1,6 +1,6 @@
 //! What the runtime knows of any algorithm.
 
-use crate::contrast::{ContrastReport, Distiller};
+use crate::contrast::{ContrastReport, Distiller, Part};
 use crate::{ActionBatch, AgentError, AgentState, Minibatch, ObsBatch};
 use rand::Rng;
 
@@ -44,6 +44,10 @@ pub trait Agent: Send {
     fn distiller(&mut self) -> Option<Distiller<'_>> {
         None
     }
+
+    /// Gives a part of every network fresh values and forgets its moments. What follows the online
+    /// networks does not: see [`Agent::settle`].
+    fn renew(&mut self, part: Part, rng: &mut dyn Rng);
 
     /// Makes everything that follows the online network catch up with it: after a shift, the
     /// bootstrap must not come from what the start left behind.

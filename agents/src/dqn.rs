@@ -3,7 +3,7 @@
 use crate::agent::{ActMode, Agent, Policy, UpdateReport, UpdateSettings};
 use crate::contrast::{
     ContrastHeads, ContrastReport, DecisionNetwork, Distillation, Distiller,
-    Representation,
+    Part, Representation,
 };
 use crate::losses;
 use crate::nn::{Mlp, MlpOptions, Noise, obs_tensor};
@@ -361,6 +361,11 @@ impl Agent for Dqn {
         let (network, online) = (&*self.network, &mut self.online);
         let distillation = self.distillation.as_mut()?;
         Some(Distiller { network, online, distillation, step })
+    }
+
+    fn renew(&mut self, part: Part, rng: &mut dyn Rng) {
+        let layout = &self.network.layout;
+        self.online.renew(layout, &layout.init(rng), |name| part.holds(layout, name));
     }
 
     fn settle(&mut self) {

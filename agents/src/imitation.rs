@@ -3,7 +3,7 @@
 use crate::agent::{ActMode, Agent, Policy, UpdateReport, UpdateSettings};
 use crate::contrast::{
     ContrastHeads, ContrastReport, DecisionNetwork, Distillation, Distiller,
-    Representation,
+    Part, Representation,
 };
 use crate::nn::{Mlp, MlpOptions, Noise, obs_tensor};
 use crate::optim::{AdamStep, Trainable};
@@ -205,6 +205,11 @@ impl Agent for Imitation {
             ];
         }
         Ok(report)
+    }
+
+    fn renew(&mut self, part: Part, rng: &mut dyn Rng) {
+        let layout = &self.network.layout;
+        self.online.renew(layout, &layout.init(rng), |name| part.holds(layout, name));
     }
 
     fn distiller(&mut self) -> Option<Distiller<'_>> {

@@ -14,7 +14,7 @@ use tch::{Device, Kind, Reduction, Tensor};
 /// # Differs
 /// Also a continuation head; here the dynamics are the anchor of a contrast, there a regression.
 #[derive(Debug)]
-pub struct Knowledge {
+pub(crate) struct Knowledge {
     dynamics: Mlp,
     outcome: Mlp,
     action: ActionSpec,
@@ -22,7 +22,7 @@ pub struct Knowledge {
 
 /// What the heads expect after an action.
 #[derive(Debug)]
-pub struct Expected {
+pub(crate) struct Expected {
     /// The next embedding, `[B, D]`.
     pub h: Tensor,
     /// The reward, `[B]`.
@@ -33,7 +33,7 @@ pub struct Expected {
 
 impl Knowledge {
     /// Heads for embeddings of length `embedding`, with one hidden layer of `units`.
-    pub fn new(layout: &mut Layout, embedding: i64, action: &ActionSpec, units: i64) -> Self {
+    pub(crate) fn new(layout: &mut Layout, embedding: i64, action: &ActionSpec, units: i64) -> Self {
         let inputs = embedding + action_len(action);
         let mut head = |name: &str, outputs| {
             Mlp::new(layout, name, &[inputs, units, outputs], MlpOptions::default())
@@ -44,7 +44,7 @@ impl Knowledge {
     }
 
     /// h: `[B, D]`, actions: `[B, action_len]` of [`Knowledge::actions`].
-    pub fn expected(&self, params: &Params, h: &Tensor, actions: &Tensor) -> Expected {
+    pub(crate) fn expected(&self, params: &Params, h: &Tensor, actions: &Tensor) -> Expected {
         let input = Tensor::cat(&[h, actions], -1); // [B, D + action_len]
         let outcome = self.outcome.forward(params, &input, &mut Noise::Off); // [B, 2]
         Expected {
@@ -58,7 +58,7 @@ impl Knowledge {
     ///
     /// # Errors
     /// [`AgentError::Unsuitable`] if the actions are not of the environment's kind.
-    pub fn actions(&self, actions: &ActionBatch, device: Device) -> Result<Tensor, AgentError> {
+    pub(crate) fn actions(&self, actions: &ActionBatch, device: Device) -> Result<Tensor, AgentError> {
         match (&self.action, actions) {
             (ActionSpec::Discrete(n), ActionBatch::Discrete(actions)) => {
                 let indices = Tensor::from_slice(actions).to_device(device);
@@ -82,7 +82,7 @@ impl Expected {
     ///
     /// # Shapes
     /// rewards: `[B]` · continues: `[B]` 0 or 1 · returns `[B]`.
-    pub fn outcome_loss(&self, rewards: &Tensor, continues: &Tensor) -> Tensor {
+    pub(crate) fn outcome_loss(&self, rewards: &Tensor, continues: &Tensor) -> Tensor {
         let reward = (&self.reward - rewards).square();
         let goes_on = self.continues.binary_cross_entropy_with_logits::<Tensor>(
             continues,

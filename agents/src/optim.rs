@@ -233,6 +233,33 @@ impl Trainable {
         self.params.write(&all);
     }
 
+    /// Overwrites single elements and forgets their moments.
+    ///
+    /// # Panics
+    /// If there is no such element: a bug.
+    pub fn renew_elements(&mut self, elements: &[(usize, f32)]) {
+        let mut all = self.values();
+        for (index, value) in elements {
+            all[*index] = *value;
+        }
+        match &mut self.moments {
+            Moments::Host { values, m, v, .. } => {
+                for (index, _) in elements {
+                    (m[*index], v[*index]) = (0.0, 0.0);
+                }
+                values.copy_from_slice(&all);
+            }
+            Moments::Device { m, v } => {
+                let indices: Vec<i64> = elements.iter().map(|(index, _)| *index as i64).collect();
+                let indices = Tensor::from_slice(&indices).to_device(self.params.device());
+                for moments in [m, v] {
+                    let _ = moments.index_fill_(0, &indices, 0.0);
+                }
+            }
+        }
+        self.params.write(&all);
+    }
+
     /// Appends parameters and moments to `state` under `name`.
     pub fn save(&self, name: &str, layout: &Layout, state: &mut AgentState) {
         let all = self.values();

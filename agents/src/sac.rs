@@ -3,7 +3,7 @@
 use crate::agent::{ActMode, Agent, Policy, UpdateReport, UpdateSettings};
 use crate::contrast::{
     ContrastHeads, ContrastReport, DecisionNetwork, Distillation, Distiller,
-    Representation,
+    Part, Representation,
 };
 use crate::losses;
 use crate::nn::{Encoder, Mlp, MlpOptions, Noise, normal, obs_tensor};
@@ -418,6 +418,23 @@ impl Agent for Sac {
         let (network, online) = (&*self.policy_network, &mut self.policy);
         let distillation = self.distillation.as_mut()?;
         Some(Distiller { network, online, distillation, step })
+    }
+
+    fn renew(&mut self, part: Part, rng: &mut dyn Rng) {
+        let layout = &self.policy_network.layout;
+        self.policy.renew(layout, &layout.init(rng), |name| part.holds(layout, name));
+        let layout = &self.critics_network.layout;
+        let torso = layout.entries().iter().any(|entry| entry.name.contains("/encoder/"));
+        let stem = if torso { "/encoder/" } else { "/head/0/" };
+        self.critics.renew(layout, &layout.init(rng), |name| match part {
+            Part::Whole => true,
+            Part::Stem => name.contains(stem),
+            Part::None | Part::Dynamics | Part::All => false,
+        });
+        if part == Part::Whole {
+            let start = self.coefficient_layout.init(rng);
+            self.log_entropy_coefficient.renew(&self.coefficient_layout, &start, |_| true);
+        }
     }
 
     fn settle(&mut self) {

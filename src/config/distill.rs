@@ -192,6 +192,14 @@ pub struct ShiftSection {
     pub align_learning_rate: f64,
     /// Whether latent dynamics and outcome heads stay as the sources taught them.
     pub freeze_knowledge: bool,
+    /// Episodes of the subspace that ends by which student and teacher are compared; the better
+    /// one is the next teacher. 0 = the teacher stays.
+    pub judge_episodes: u32,
+    /// Whether dormant units of the embedding are renewed.
+    pub renew_dormant: bool,
+    /// Share of the contrast accuracy above chance whose loss counts as a shift, where shifts are
+    /// detected.
+    pub accuracy_drop: f64,
 }
 
 /// What counts as a shift.
@@ -263,6 +271,9 @@ impl Default for ShiftSection {
             align_anchors: 128,
             align_learning_rate: 1e-3,
             freeze_knowledge: true,
+            judge_episodes: 10,
+            renew_dormant: false,
+            accuracy_drop: 0.5,
         }
     }
 }
@@ -344,6 +355,8 @@ impl Checks {
             self.within("shift.random_env_steps", shift.random_env_steps, 0..=MAX_ENV_STEPS);
             self.within("shift.align_updates", shift.align_updates, 0..=1_000_000_000);
             self.within("shift.align_anchors", shift.align_anchors, 2..=65_536);
+            self.within("shift.judge_episodes", shift.judge_episodes, 0..=100_000);
+            self.within("shift.accuracy_drop", shift.accuracy_drop, 0.01..=1.0);
             self.positive("shift.align_learning_rate", shift.align_learning_rate, 1.0);
         }
     }

@@ -236,6 +236,16 @@ impl Actor {
         Ok((block, report))
     }
 
+    /// Acts at random until `env_steps` of all actors.
+    pub fn act_randomly_until(&mut self, env_steps: u64) {
+        self.exploration.act_randomly_until(env_steps);
+    }
+
+    /// Reads the next policy whatever its version says: a shift changes parameters between updates.
+    pub fn forget_policy(&mut self) {
+        self.version = None;
+    }
+
     /// What the environments' own experts do.
     fn expert_actions(&self) -> Result<ActionBatch> {
         let action = |env: &Box<dyn Environment>| {

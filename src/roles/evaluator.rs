@@ -17,6 +17,9 @@ use std::collections::VecDeque;
 /// not hang a run. A hundred thousand decisions are more than any published limit.
 const MAX_EPISODE_ENV_STEPS: u64 = 100_000;
 
+/// Most episodes of an evaluation within a budget.
+const MAX_BUDGETED_EPISODES: u64 = 1000;
+
 /// What an evaluator is made of.
 pub struct EvaluatorParts {
     /// Makes environments that never train; at least one.
@@ -95,6 +98,19 @@ impl Evaluation {
     }
 }
 
+/// What came of episodes within a budget of env steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BudgetedReturn {
+    /// Mean return of all episodes, those that were cut short included.
+    pub mean_return: f64,
+    /// Episodes that were begun.
+    pub episodes: usize,
+    /// Env steps that were used; more than the budget by less than one vector step.
+    pub env_steps: u64,
+    /// Faults of environments that were survived.
+    pub faults: Vec<Fault>,
+}
+
 /// An episode that an environment is busy with.
 #[derive(Clone, Copy)]
 struct Running {
@@ -128,6 +144,18 @@ impl Round {
     fn new(trials: Vec<Trial>, envs: usize) -> Self {
         let (waiting, results) = ((0..trials.len()).collect(), vec![(0.0, 0); trials.len()]);
         Self { trials, waiting, running: vec![None; envs], results }
+    }
+
+    /// Environments that play.
+    fn busy(&self) -> u64 {
+        self.running.iter().flatten().count() as u64
+    }
+
+    /// Returns of the episodes that ended, and of those under way so far.
+    fn returns(&self) -> (Vec<f64>, Vec<f64>) {
+        let ended = self.results.iter().filter(|(_, length)| *length > 0).map(|(r, _)| *r);
+        let unfinished = self.running.iter().flatten().map(|run| run.episode_return);
+        (ended.collect(), unfinished.collect())
     }
 
     fn is_over(&self) -> bool {
@@ -171,8 +199,17 @@ impl Evaluator {
         seeds: SeedStream,
     ) -> Result<Evaluation> {
         self.policy.load(params);
+        let trials = self.trials(episodes, seeds);
+        self.play(trials, seeds)
+    }
+
+    /// Plays trials to their end.
+    fn play(
+        &mut self,
+        (trials, cycles): (Vec<Trial>, Vec<usize>),
+        seeds: SeedStream,
+    ) -> Result<Evaluation> {
         let mut rng = seeds.stream("policy").rng();
-        let (trials, cycles) = self.trials(episodes, seeds);
         let mut round = Round::new(trials, self.envs.len());
         let mut faults = Vec::new();
         while !round.is_over() {
@@ -184,6 +221,65 @@ impl Evaluator {
         let (returns, lengths_env_steps) = round.results.into_iter().unzip();
         let subspaces = round.trials.into_iter().map(|trial| trial.subspace).collect();
         Ok(Evaluation { subspaces, cycles, returns, lengths_env_steps, faults })
+    }
+
+    /// Plays `episodes` episodes of one subspace with `params`, all to their end.
+    ///
+    /// # Errors
+    /// As [`Evaluator::evaluate`].
+    pub fn evaluate_in(
+        &mut self,
+        params: &[f32],
+        (subspace, episodes): (u32, usize),
+        seeds: SeedStream,
+    ) -> Result<Evaluation> {
+        self.policy.load(params);
+        let trials = self.trials_in(subspace, episodes, seeds);
+        self.play((trials, Vec::new()), seeds)
+    }
+
+    /// Plays episodes of one subspace with `params` until `budget_env_steps` are used, side by side
+    /// in all environments. The episodes under way then count as far as they came.
+    ///
+    /// # Errors
+    /// As [`Evaluator::evaluate`].
+    pub fn evaluate_within(
+        &mut self,
+        params: &[f32],
+        (subspace, budget_env_steps): (u32, u64),
+        seeds: SeedStream,
+    ) -> Result<BudgetedReturn> {
+        self.policy.load(params);
+        let mut rng = seeds.stream("policy").rng();
+        let envs = self.envs.len() as u64;
+        // One env step each at least, so this many cannot run out before the budget does.
+        let count = budget_env_steps.min(MAX_BUDGETED_EPISODES) as usize;
+        let trials = self.trials_in(subspace, count, seeds);
+        let mut round = Round::new(trials, self.envs.len());
+        let (mut faults, mut used) = (Vec::new(), 0);
+        while !round.is_over() && used < budget_env_steps {
+            let busy = envs.min((round.waiting.len() as u64) + round.busy());
+            if let Err(error) = self.play_on(&mut round, &mut rng) {
+                round.begin_again();
+                self.restart(error, &mut faults)?;
+            }
+            used += busy;
+        }
+        let (returns, unfinished) = round.returns();
+        let all: Vec<f64> = returns.iter().chain(&unfinished).copied().collect();
+        let mean_return = all.iter().sum::<f64>() / all.len().max(1) as f64;
+        Ok(BudgetedReturn { mean_return, episodes: all.len(), env_steps: used, faults })
+    }
+
+    fn trials_in(&self, number: u32, count: usize, seeds: SeedStream) -> Vec<Trial> {
+        let (spec, subspace) = (&self.envs[0].spec().context, &self.subspaces[number as usize]);
+        let mut rng = seeds.stream("context").rng();
+        let trial = |episode| Trial {
+            subspace: number,
+            context: subspace.sample(spec, &mut rng),
+            seed: seeds.stream("episode").index(episode).seed(),
+        };
+        (0..count as u64).map(trial).collect()
     }
 
     /// The episodes to play, and the cycle of contexts of each subspace.

@@ -17,6 +17,11 @@ impl Exploration {
         Self { epsilon: config.epsilon, initial_random_env_steps: config.initial_random_env_steps }
     }
 
+    /// Acts at random until `env_steps` of all actors, as at the start of a run.
+    pub fn act_randomly_until(&mut self, env_steps: u64) {
+        self.initial_random_env_steps = self.initial_random_env_steps.max(env_steps);
+    }
+
     /// Probability of a uniformly random action after `env_steps` of all actors.
     #[must_use]
     pub fn epsilon(&self, env_steps: u64) -> f64 {

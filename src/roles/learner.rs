@@ -3,8 +3,8 @@
 use crate::contrast::Readings;
 use crate::message::{DistillJob, PolicySnapshot, PriorityUpdate, SampledBatch, TokenUpdate};
 use anyhow::{Context as _, Result};
-use contrail_agents::contrast::{ContrastTask, Distiller};
-use contrail_agents::{Agent, AgentState, Policy, UpdateSettings};
+use contrail_agents::contrast::{ContrastTask, Distiller, Part};
+use contrail_agents::{Agent, AgentState, ContrastBatch, ObsBatch, Policy, UpdateSettings};
 use contrail_envs::{Prng, SeedStream};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -112,12 +112,24 @@ impl Learner {
             request.answered(version, &coded.codes, &coded.policies)
         });
         for contrasts in &job.alone {
-            let task = ContrastTask { batch: &contrasts.batch, weight: contrasts.weight };
+            let task = ContrastTask {
+                batch: &contrasts.batch,
+                weight: contrasts.weight,
+                apart: false,
+            };
             distiller.update(task, false, &mut self.rng)?;
         }
         if let Some(contrasts) = &job.joint {
-            let task = ContrastTask { batch: &contrasts.batch, weight: contrasts.weight };
+            let task = ContrastTask {
+                batch: &contrasts.batch,
+                weight: contrasts.weight,
+                apart: contrasts.measured,
+            };
             let metrics = distiller.stage(task, detail, &mut self.rng)?;
+            if detail {
+                let curves = distiller.stats(&contrasts.batch.obs).curves();
+                learned.metrics.extend(curves.into_iter().map(|(name, v)| (name.to_owned(), v)));
+            }
             learned.metrics.extend(metrics.into_iter().map(|(name, v)| (name.to_owned(), v)));
         }
         learned.metrics.extend(job.metrics);
@@ -128,6 +140,44 @@ impl Learner {
     /// The student and what distils it; none without contrastive distillation.
     pub fn distiller(&mut self) -> Option<Distiller<'_>> {
         self.agent.distiller()
+    }
+
+    /// Gives a part of the networks fresh values; see [`Agent::renew`].
+    pub fn renew(&mut self, part: Part) {
+        self.agent.renew(part, &mut self.rng);
+    }
+
+    /// Renews what the embedding does not use, by its activations on `obs`. Returns how many units;
+    /// 0 without contrastive distillation.
+    pub fn renew_dormant(&mut self, obs: &ObsBatch) -> usize {
+        let rng = &mut self.rng;
+        self.agent.distiller().map_or(0, |mut distiller| distiller.renew_dormant(obs, rng))
+    }
+
+    /// One update on contrasts alone with a step size of its own, outside the count of updates.
+    ///
+    /// # Errors
+    /// If the agent cannot be distilled, or the loss or gradient is not finite.
+    pub fn align(&mut self, batch: &ContrastBatch, learning_rate: f64) -> Result<()> {
+        let mut distiller = self.agent.distiller().context("the agent cannot be distilled")?;
+        distiller.step.learning_rate = learning_rate;
+        let task = ContrastTask { batch, weight: 1.0, apart: false };
+        distiller.update(task, false, &mut self.rng)?;
+        Ok(())
+    }
+
+    /// Weights, moments and counters, to come back to.
+    #[must_use]
+    pub fn agent_state(&self) -> AgentState {
+        self.agent.save()
+    }
+
+    /// Comes back to what [`Learner::agent_state`] gave.
+    ///
+    /// # Errors
+    /// If the state belongs to another network or algorithm.
+    pub fn set_agent_state(&mut self, state: &AgentState) -> Result<()> {
+        Ok(self.agent.restore(state)?)
     }
 
     /// See [`Agent::settle`].

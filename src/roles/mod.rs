@@ -10,11 +10,11 @@ mod preparer;
 mod snapshot;
 
 pub use actor::{ActReport, Actor, ActorParts, ActorState, EpisodeEnd};
-pub use evaluator::{Evaluation, Evaluator, EvaluatorParts};
+pub use evaluator::{BudgetedReturn, Evaluation, Evaluator, EvaluatorParts};
 pub use exploration::Exploration;
 pub use faults::{Fault, FaultPolicy, OnFault};
 pub use learner::{LearnReport, Learned, Learner, LearnerState};
-pub use preparer::{Preparer, PreparerParts};
+pub use preparer::{AlignData, Preparer, PreparerParts};
 pub use snapshot::SnapshotCell;
 
 use anyhow::{Result, bail, ensure};

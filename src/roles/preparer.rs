@@ -167,7 +167,7 @@ impl Preparer {
     }
 
     /// Lets the loss policy choose an arm and draws `count` batches of it, of which the last joins
-    /// the decision update. The arm without contrast is paid its 0 at once.
+    /// the decision update. An arm without contrast is paid its 0 at once.
     fn choose(
         &mut self,
         env_steps: u64,
@@ -183,15 +183,23 @@ impl Preparer {
             return Ok(None);
         };
         let spec = self.spec(relation, arm.beta);
+        // A single arm is compared with nothing.
+        let measured = self.parts.loss_policy.kind.compares();
         for _ in 0..count {
             let prepared = self.contrasts.prepare(&spec, &mut self.books.rng)?;
             let Some(prepared) = prepared else { break };
             self.books.report = prepared.report;
             self.books.state.collision_rate = prepared.report.code_collision_share;
-            job.alone.push(message::Contrasts { batch: prepared.batch, weight: arm.weight });
+            let (batch, weight) = (prepared.batch, arm.weight);
+            job.alone.push(message::Contrasts { batch, weight, measured });
         }
         job.joint = job.alone.pop();
-        Ok(job.joint.is_some().then_some(choice))
+        if job.joint.is_none() {
+            // Nothing to draw from is no contrast, and worth as much; or it would be tried for ever.
+            self.policy.reward(&choice, 0.0)?;
+            return Ok(None);
+        }
+        Ok(Some(choice))
     }
 
     /// The spec of an arm.

@@ -4,13 +4,16 @@
 //! in many (`threaded`); between two segments everything is at rest and owned here, so that
 //! evaluating, saving and stopping are plain function calls on quiet data.
 
+mod align;
 mod build;
 mod by_subspace;
 mod device;
 mod memory;
+mod phase;
 mod recorder;
 mod save;
 mod serial;
+mod shift;
 mod subspace_curves;
 mod summary;
 mod threaded;
@@ -78,6 +81,8 @@ struct Ledger {
     /// Evaluations done or under way; numbers their seeds.
     evaluations: u64,
     best: Option<Best>,
+    #[serde(default)]
+    shift: shift::ShiftState,
 }
 
 /// The best evaluation so far.
@@ -240,7 +245,7 @@ impl<'a> Run<'a> {
         // Last, so that a resume that is refused leaves the config that can be resumed.
         store.write_config(config)?;
         let (evaluation_due, saved_at) = (false, None);
-        Ok(Self {
+        let mut run = Self {
             config,
             options,
             seeds,
@@ -251,7 +256,11 @@ impl<'a> Run<'a> {
             saved_at,
             recorder,
             store,
-        })
+        };
+        if options.resume {
+            run.restore_shift();
+        }
+        Ok(run)
     }
 
     fn stopped(&self) -> bool {
@@ -260,6 +269,7 @@ impl<'a> Run<'a> {
 
     /// Works until the next evaluation or checkpoint is due, and then does that.
     fn segment(&mut self) -> Result<()> {
+        self.attend_to_shifts()?;
         let until = self.next_boundary();
         let plan = Plan {
             until_env_steps: until,
@@ -309,7 +319,8 @@ impl<'a> Run<'a> {
         let periods =
             [self.config.evaluation.period_env_steps, self.config.checkpoint.period_env_steps];
         let next = |period| at.checked_div(period).map_or(u64::MAX, |turns| (turns + 1) * period);
-        periods.into_iter().map(next).fold(self.config.run.env_steps, u64::min)
+        let shift = self.next_shift_boundary().filter(|boundary| *boundary > at);
+        periods.into_iter().map(next).chain(shift).fold(self.config.run.env_steps, u64::min)
     }
 
     fn evaluation_job(&mut self) -> Result<Option<EvaluationJob>> {

@@ -2,6 +2,7 @@
 
 use super::TrainOptions;
 use super::by_subspace::{BySubspace, Judged};
+use super::phase::Phase;
 use super::subspace_curves::{SubspaceCurves, SubspaceState};
 use super::summary::{EvaluationSummary, RunEnd, Summary};
 use crate::config::Config;
@@ -10,6 +11,7 @@ use crate::replay::{RateLimiter, Replay, SubspaceStats};
 use crate::roles::{ActReport, EpisodeEnd, Evaluation, Exploration, Fault, LearnReport};
 use crate::subspaces::{LeakReport, SubspacePlan};
 use anyhow::Result;
+use contrail_agents::tokens::CollapseAlarm;
 use contrail_envs::ContextSpec;
 use contrail_envs::python::{WorkerLine, WorkerOutput};
 use serde::{Deserialize, Serialize};
@@ -57,6 +59,13 @@ pub(super) struct RecorderState {
     faults: FaultCounts,
     #[serde(default)]
     subspaces: SubspaceState,
+    #[serde(default)]
+    phase: Phase,
+    /// Number of the phase's subspace, where the schedule says it.
+    #[serde(default)]
+    phase_subspace: Option<u32>,
+    #[serde(default)]
+    collapse: CollapseAlarm,
 }
 
 /// What went wrong with environments since the run began, and was survived.
@@ -183,8 +192,10 @@ impl Recorder {
         self.spent.env += report.env_time;
         self.spent.policy += report.policy_time;
         self.subspaces.played(&report.played);
+        self.state.phase.passed(report.env_steps);
         for episode in &report.episodes {
             self.state.episodes += 1;
+            self.state.phase.ended(episode);
             self.subspaces.ended(episode);
             self.state.window.push_back(episode.clone());
             if self.state.window.len() > WINDOW_EPISODES {
@@ -293,6 +304,8 @@ impl Recorder {
             return Ok(false);
         }
         let mut row = self.row(replay);
+        self.watch_for_collapse()?;
+        row.extend(self.state.phase.curves(self.counters.env_steps));
         row.extend(self.subspaces.row(self.counters.env_steps, &replay.subspaces));
         self.log.scalars(self.counters, &row)?;
         for (name, values) in std::mem::take(&mut self.state.histograms) {
@@ -358,6 +371,17 @@ impl Recorder {
         row
     }
 
+    /// Raises the alarm if tokens or embeddings are all alike.
+    fn watch_for_collapse(&mut self) -> Result<()> {
+        let value = |name| self.state.metrics.iter().find(|(n, _)| n == name).map(|(_, v)| *v);
+        let (perplexity, rank) = (value("tokens/group_perplexity"), value("tokens/effective_rank"));
+        if let Some(sentence) = self.state.collapse.observe(perplexity, rank) {
+            self.log.event("collapse", self.counters, &[("text", sentence.as_str().into())])?;
+            self.warn(&sentence);
+        }
+        Ok(())
+    }
+
     fn mean_return(&self) -> Option<f64> {
         let window = &self.state.window;
         let sum: f64 = window.iter().map(|e| e.episode_return).sum();
@@ -401,6 +425,52 @@ impl Recorder {
 
     pub(super) fn flush(&mut self) -> Result<()> {
         Ok(self.log.flush()?)
+    }
+
+    /// A shift: what is earned from here on is another phase's.
+    pub(super) fn begin_phase(&mut self, subspace: Option<u32>) {
+        self.state.phase.begin(self.counters.env_steps, subspace);
+        self.state.phase_subspace = subspace;
+    }
+
+    /// Number of the subspace that the present phase is known to be in.
+    pub(super) fn phase_subspace(&self) -> Option<u32> {
+        self.state.phase_subspace
+    }
+
+    /// Mean return of the last episodes of this phase.
+    pub(super) fn phase_mean_return(&self) -> Option<f64> {
+        self.state.phase.mean_return()
+    }
+
+    /// Subspace of the newest episode.
+    pub(super) fn newest_subspace(&self) -> Option<u32> {
+        self.state.window.back().map(|episode| episode.assigned.subspace)
+    }
+
+    /// Counts env steps that were spent on choosing, not on learning. Under action repeat each is
+    /// counted as one frame at least.
+    pub(super) fn charge(&mut self, env_steps: u64) {
+        self.counters.env_steps += env_steps;
+        self.counters.frames += env_steps;
+    }
+
+    pub(super) fn act_randomly_until(&mut self, env_steps: u64) {
+        self.exploration.act_randomly_until(env_steps);
+    }
+
+    /// Writes curves outside the rows of the log.
+    pub(super) fn scalars(&mut self, curves: &[(String, f64)]) -> Result<()> {
+        Ok(self.log.scalars(self.counters, curves)?)
+    }
+
+    /// Notes what was done, as a line of `metrics.jsonl` and as a text of TensorBoard.
+    pub(super) fn event(&mut self, name: &str, fields: &[(&str, serde_json::Value)]) -> Result<()> {
+        self.log.event(name, self.counters, fields)?;
+        let lines = fields.iter().map(|(field, value)| format!("{field}: {value}\n"));
+        let text = code_block(&lines.collect::<String>());
+        self.log.text(&format!("shift/{name}"), self.counters, &text);
+        Ok(())
     }
 
     /// Notes something that a reader of the curves should know.

@@ -25,6 +25,14 @@ pub enum LossPolicyKind {
     GradientBandit,
 }
 
+impl LossPolicyKind {
+    /// Whether what an arm is worth is of interest: there is more than one.
+    #[must_use]
+    pub const fn compares(self) -> bool {
+        !matches!(self, Self::Fixed)
+    }
+}
+
 /// Which contrasts there are to choose from, and who chooses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -54,6 +54,8 @@ pub struct Tokens {
     pub soft: Tensor,
     /// `[B, G]` i64, 0 to L - 1, no grad.
     pub levels: Tensor,
+    /// L.
+    pub num_levels: i64,
 }
 
 impl TokenHead {
@@ -113,7 +115,7 @@ pub fn quantize(x: &Tensor, levels: i64) -> Tokens {
     let hard: Tensor = &level * (2.0 / top) - 1.0;
     // The difference is 0, and exactly so: equal codes have equal values.
     let values = hard + (&soft - soft.detach());
-    Tokens { values, soft, levels: level.to_kind(Kind::Int64) }
+    Tokens { values, soft, levels: level.to_kind(Kind::Int64), num_levels: levels }
 }
 
 /// Levels as bytes, `[B * G]`, row-major.

@@ -1,0 +1,465 @@
+//! The teacher, its pool, and what one contrastive update is.
+
+use super::indices::{Cosines, Indices, shared_len};
+use super::{
+    CodedObs, ContrastConfig, ContrastReport, ContrastTask, DecisionNetwork, Objective,
+};
+use crate::gate::{self, GateRule};
+use crate::losses;
+use crate::nn::{Noise, obs_tensor};
+use crate::optim::{AdamStep, Trainable};
+use crate::params::{Layout, Params};
+use crate::trunk::Reading;
+use crate::{
+    AgentError, AgentState, ContrastBatch, NamedArray, ObsBatch, Relation, scalar, tokens,
+};
+use rand::Rng;
+use std::collections::VecDeque;
+use tch::{Device, Kind, Tensor, no_grad};
+
+/// Teacher, pool and books of contrastive distillation; the student is the agent's own.
+#[derive(Debug)]
+pub struct Distillation {
+    config: ContrastConfig,
+    teacher: Params,
+    /// Teachers frozen at shifts, the oldest first.
+    pool: VecDeque<Vec<f32>>,
+    /// Weight of the KL term, 0 to 1: return-gated by the runtime.
+    distillation_gate: f64,
+    /// Subspaces that the KL term leaves out: those of the current phase.
+    current_subspaces: Vec<u32>,
+    /// Contrasts that wait for the next decision update.
+    staged: Option<Staged>,
+    /// Decision direction and joint direction of the last joint update, on the shared parameters.
+    last: Option<(Tensor, Tensor)>,
+}
+
+#[derive(Debug)]
+enum Staged {
+    /// A loss with its graph, a scalar.
+    Loss(Tensor),
+    /// Gradient `[P]` and loss, a scalar.
+    Gradient(Tensor, Tensor),
+}
+
+struct ContrastLoss {
+    total: Tensor, // scalar
+    measured: Option<Measured>,
+}
+
+/// What is measured of contrasts where curves are asked for.
+struct Measured {
+    per_anchor: Tensor, // [B]
+    accuracy: Tensor,   // [B]
+    alignment: Tensor,  // scalar
+    uniformity: Tensor, // scalar
+    outcome: f64,
+    distillation: f64,
+}
+
+impl Distillation {
+    /// Without a pool; the teacher starts as the student.
+    #[must_use]
+    pub fn new(config: ContrastConfig, layout: &Layout, values: &[f32], device: Device) -> Self {
+        let teacher = Params::new(layout, values, device, false);
+        Self {
+            config,
+            teacher,
+            pool: VecDeque::new(),
+            distillation_gate: 1.0,
+            current_subspaces: Vec::new(),
+            staged: None,
+            last: None,
+        }
+    }
+
+    /// Computes the loss of contrasts, and its gradient if that is wanted apart, for the next
+    /// [`Distillation::minimize`] to join.
+    ///
+    /// # Errors
+    /// If the contrasts do not belong to the network.
+    pub fn stage(
+        &mut self,
+        (network, online): (&dyn DecisionNetwork, &Trainable),
+        (task, detail): (ContrastTask<'_>, bool),
+        rng: &mut dyn Rng,
+    ) -> Result<Vec<(&'static str, f64)>, AgentError> {
+        let loss = self.loss((network, online.params()), (task.batch, detail), Some(rng))?;
+        let weighted = &loss.total * task.weight;
+        let apart = task.apart || detail || self.config.gate != GateRule::Off;
+        self.staged = Some(if apart {
+            Staged::Gradient(online.gradient(&weighted)?, weighted.detach())
+        } else {
+            Staged::Loss(weighted)
+        });
+        Ok(self.metrics(&loss, task.batch))
+    }
+
+    /// One step on the decision loss, jointly with the staged contrasts if there are any: in one
+    /// backward pass, or in two where the gradients are compared. Returns the norm of the joint
+    /// gradient.
+    ///
+    /// # Errors
+    /// [`AgentError::NotFinite`] if a loss or gradient is NaN or infinite.
+    pub fn minimize(
+        &mut self,
+        (network, online): (&dyn DecisionNetwork, &mut Trainable),
+        (decision_loss, detail): (&Tensor, bool),
+        step: AdamStep,
+    ) -> Result<(f64, ContrastReport), AgentError> {
+        let joint_loss = match &self.staged {
+            None => Some(decision_loss.shallow_clone()),
+            Some(Staged::Loss(loss)) => Some(decision_loss + loss),
+            Some(Staged::Gradient(..)) => None,
+        };
+        if let Some(loss) = joint_loss.filter(|_| self.last.is_none()) {
+            self.staged = None;
+            let norm = online.minimize(&loss, step)?;
+            self.teacher.track(online.params(), self.config.teacher_ema_rate);
+            return Ok((norm, ContrastReport::default()));
+        }
+        let decision = online.gradient(decision_loss)?; // [P]
+        let shared = shared_len(network.layout());
+        let decision_shared = decision.narrow(0, 0, shared);
+        let mut report =
+            ContrastReport { last_gain: self.gain(&decision_shared), ..ContrastReport::default() };
+        let norm = match self.staged.take() {
+            None => online.apply(&decision, decision_loss, step)?,
+            Some(Staged::Loss(loss)) => {
+                let joint = &decision + online.gradient(&loss)?;
+                online.apply(&joint, &(decision_loss.detach() + loss.detach()), step)?
+            }
+            Some(Staged::Gradient(auxiliary, loss)) => {
+                let gated = gate::gate(&decision, &auxiliary, 0..shared, self.config.gate);
+                let joint = &decision + &gated.gradient;
+                self.last = Some((decision_shared.copy(), joint.narrow(0, 0, shared).copy()));
+                if detail {
+                    report.metrics = vec![
+                        ("aux/gradient_cosine", gated.cosine),
+                        ("aux/decision_gradient_norm", gated.decision_norm),
+                        ("aux/auxiliary_gradient_norm", gated.auxiliary_norm),
+                        ("aux/gradient_dropped", f64::from(u8::from(gated.dropped))),
+                    ];
+                }
+                online.apply(&joint, &(decision_loss.detach() + loss), step)?
+            }
+        };
+        self.teacher.track(online.params(), self.config.teacher_ema_rate);
+        Ok((norm, report))
+    }
+
+    /// One step on contrasts alone.
+    ///
+    /// # Errors
+    /// [`AgentError::NotFinite`] if the loss or gradient is NaN or infinite.
+    pub fn minimize_contrast(
+        &mut self,
+        (network, online): (&dyn DecisionNetwork, &mut Trainable),
+        (task, detail, rng): (ContrastTask<'_>, bool, &mut dyn Rng),
+        step: AdamStep,
+    ) -> Result<Vec<(&'static str, f64)>, AgentError> {
+        let loss = self.loss((network, online.params()), (task.batch, detail), Some(rng))?;
+        online.minimize(&(&loss.total * task.weight), step)?;
+        self.teacher.track(online.params(), self.config.teacher_ema_rate);
+        Ok(self.metrics(&loss, task.batch))
+    }
+
+    /// Share of contrasts whose positive is closer than every negative.
+    ///
+    /// # Errors
+    /// If the contrasts do not belong to the network.
+    pub fn accuracy(
+        &self,
+        network: &dyn DecisionNetwork,
+        online: &Params,
+        batch: &ContrastBatch,
+    ) -> Result<f64, AgentError> {
+        let loss = no_grad(|| self.loss((network, online), (batch, true), None))?;
+        let accuracy = loss.measured.map(|m| scalar::double(&m.accuracy.mean(Kind::Float)));
+        Ok(accuracy.unwrap_or_default())
+    }
+
+    /// The same of the teacher.
+    ///
+    /// # Errors
+    /// If the contrasts do not belong to the network.
+    pub fn teacher_accuracy(
+        &self,
+        network: &dyn DecisionNetwork,
+        batch: &ContrastBatch,
+    ) -> Result<f64, AgentError> {
+        self.accuracy(network, &self.teacher, batch)
+    }
+
+    /// Teacher's tokens and action readings of observations, as bytes.
+    #[must_use]
+    pub fn code(&self, network: &dyn DecisionNetwork, obs: &ObsBatch) -> CodedObs {
+        let (reading, actions) = no_grad(|| {
+            let x = obs_tensor(obs, network.obs(), self.teacher.device());
+            let reading = network.trunk().read(&self.teacher, &x, &mut Noise::Off);
+            let actions = network.action_reading(&self.teacher, &reading); // [N, A]
+            (reading, actions)
+        });
+        let unit = if network.contrast_heads().is_some_and(|heads| heads.discrete) {
+            (actions / self.config.policy_temperature).softmax(-1, Kind::Float)
+        } else {
+            (actions + 1.0) / 2.0
+        };
+        let byte = |value: f32| (value.clamp(0.0, 1.0) * 255.0).round() as u8;
+        let policies = scalar::floats(&unit).into_iter().map(byte).collect();
+        let codes = reading.tokens.as_ref().map(tokens::code_bytes).unwrap_or_default();
+        CodedObs { codes, policies }
+    }
+
+    /// How much the last contrast turned the step towards `decision`; forgets it.
+    fn gain(&mut self, decision: &Tensor) -> Option<f64> {
+        let (before, joint) = self.last.take()?;
+        let dots = [
+            decision.dot(&joint),
+            decision.dot(&before),
+            decision.dot(decision),
+            joint.dot(&joint),
+            before.dot(&before),
+        ];
+        let numbers = scalar::floats(&Tensor::stack(&dots, 0));
+        let [joint_dot, before_dot, own, joint_norm, before_norm] = numbers[..] else {
+            unreachable!("five numbers were stacked")
+        };
+        let cosine = |dot: f32, norm: f32| {
+            let scale = (f64::from(own) * f64::from(norm)).sqrt();
+            if scale > 0.0 { f64::from(dot) / scale } else { 0.0 }
+        };
+        Some(cosine(joint_dot, joint_norm) - cosine(before_dot, before_norm))
+    }
+
+    /// The student's view is augmented, if the config says so, by numbers of `rng`.
+    fn loss(
+        &self,
+        (network, student): (&dyn DecisionNetwork, &Params),
+        (batch, detail): (&ContrastBatch, bool),
+        rng: Option<&mut dyn Rng>,
+    ) -> Result<ContrastLoss, AgentError> {
+        let Some(heads) = network.contrast_heads() else {
+            return Err(AgentError::Unsuitable("the network has no contrast heads".into()));
+        };
+        let device = student.device();
+        let x = obs_tensor(&batch.obs, network.obs(), device); // [N, obs...]
+        let rows = |indices: &[i64]| Tensor::from_slice(indices).to_device(device);
+        let anchor_rows = rows(&batch.anchors); // [B]
+        let view = match rng {
+            Some(rng) => self.config.augmentation.apply(&x, rng),
+            None => x.shallow_clone(),
+        };
+        let float = |values: &[f32]| Tensor::from_slice(values).to_device(device);
+        let trunk = network.trunk();
+        let mut outcome = None;
+        let (anchors, anchor_reading, keys) = if batch.relation == Relation::Predictive {
+            let all = trunk.read(student, &view, &mut Noise::Off);
+            let h = all.h.index_select(0, &anchor_rows);
+            let actions = heads.knowledge.actions(&batch.actions, device)?;
+            let expected = heads.knowledge.expected(student, &h, &actions);
+            let loss = expected.outcome_loss(&float(&batch.rewards), &float(&batch.continues));
+            outcome = Some(loss.mean(Kind::Float));
+            let anchors = heads.views(student, &trunk.reading(student, expected.h));
+            (anchors, trunk.reading(student, h), heads.views(student, &all))
+        } else {
+            let reading = trunk.read(student, &view.index_select(0, &anchor_rows), &mut Noise::Off);
+            let keys = no_grad(|| {
+                let taught = trunk.read(&self.teacher, &x, &mut Noise::Off);
+                heads.views(&self.teacher, &taught)
+            });
+            (heads.views(student, &reading), reading, keys)
+        };
+        let indices = Indices::new(batch, device);
+        let cosines: Vec<Cosines> =
+            anchors.iter().zip(&keys).map(|(a, k)| Cosines::of(a, k, &indices)).collect();
+        let losses = cosines.iter().map(|cosines| self.contrast(cosines, &indices));
+        let per_anchor = losses.reduce(|a, b| a + b).unwrap_or(Tensor::from(0.0f32));
+        let per_anchor = per_anchor / cosines.len() as f64; // mean over readings, [B]
+        let distilled = self.distillation(network, (student, &anchor_reading), (&x, batch));
+        let mut total = per_anchor.mean(Kind::Float);
+        if let Some(outcome) = &outcome {
+            total += outcome * self.config.outcome_weight;
+        }
+        if let Some(distilled) = &distilled {
+            total += distilled * self.config.distillation_weight;
+        }
+        let measured = detail.then(|| {
+            let first_positive = keys[0].index_select(0, &indices.positives.select(1, 0));
+            no_grad(|| Measured {
+                per_anchor: per_anchor.detach(),
+                accuracy: losses::contrast_accuracy(&cosines[0].logits(&indices)),
+                alignment: losses::alignment(&anchors[0], &first_positive),
+                uniformity: losses::uniformity(&keys[0]),
+                outcome: outcome.as_ref().map_or(0.0, scalar::double),
+                distillation: distilled.as_ref().map_or(0.0, scalar::double),
+            })
+        });
+        Ok(ContrastLoss { total, measured })
+    }
+
+    /// Loss `[B]` of one reading.
+    fn contrast(&self, cosines: &Cosines, indices: &Indices) -> Tensor {
+        match self.config.objective {
+            Objective::Contrast => {
+                let logits = cosines.logits(indices);
+                losses::debiased(&logits, self.config.temperature, &self.config.debias)
+            }
+            // 2 - 2 cos, weighted over the positives.
+            Objective::SquaredError => {
+                let distance: Tensor = (1.0 - &cosines.positive) * 2.0;
+                let weighted = distance * &indices.positive_weights;
+                weighted.sum_dim_intlist([-1i64].as_slice(), false, Kind::Float)
+            }
+        }
+    }
+
+    /// Mean KL(teacher || student), or squared distance of continuous actions, over anchors from
+    /// memory that are not of the current subspaces. A scalar; none where nothing is distilled.
+    fn distillation(
+        &self,
+        network: &dyn DecisionNetwork,
+        (student, reading): (&Params, &Reading),
+        (x, batch): (&Tensor, &ContrastBatch),
+    ) -> Option<Tensor> {
+        if self.distillation_gate * self.config.distillation_weight == 0.0 {
+            return None;
+        }
+        let device = student.device();
+        let of_old = |(memory, subspace): (&f32, &u32)| {
+            if self.current_subspaces.contains(subspace) { 0.0 } else { *memory }
+        };
+        let weights: Vec<f32> =
+            batch.from_memory.iter().zip(&batch.subspaces).map(of_old).collect();
+        let total: f32 = weights.iter().sum();
+        if total == 0.0 {
+            return None;
+        }
+        let rows = Tensor::from_slice(&batch.anchors).to_device(device);
+        let taught = no_grad(|| {
+            let reading =
+                network.trunk().read(&self.teacher, &x.index_select(0, &rows), &mut Noise::Off);
+            network.action_reading(&self.teacher, &reading)
+        });
+        let own = network.action_reading(student, reading);
+        let discrete = network.contrast_heads().is_some_and(|heads| heads.discrete);
+        let distance = if discrete {
+            let temperature = self.config.policy_temperature;
+            let taught = (taught / temperature).softmax(-1, Kind::Float);
+            losses::distillation_kl(&taught, &(own / temperature))
+        } else {
+            (taught - own).square().mean_dim([-1i64].as_slice(), false, Kind::Float)
+        };
+        let weights = Tensor::from_slice(&weights).to_device(device);
+        Some((distance * weights).sum(Kind::Float) / f64::from(total) * self.distillation_gate)
+    }
+
+    /// Empty if nothing was measured.
+    fn metrics(&self, loss: &ContrastLoss, batch: &ContrastBatch) -> Vec<(&'static str, f64)> {
+        let Some(measured) = &loss.measured else { return Vec::new() };
+        let per_anchor = scalar::floats(&measured.per_anchor);
+        let accuracy = scalar::floats(&measured.accuracy);
+        let negatives = f64::from(batch.negative_weights.iter().sum::<f32>()) / batch.len() as f64;
+        let mean = |values: &[f32], current: Option<bool>| {
+            let chosen = values.iter().zip(&batch.subspaces).filter(|(_, subspace)| {
+                current.is_none_or(|c| self.current_subspaces.contains(subspace) == c)
+            });
+            let (sum, count) =
+                chosen.fold((0.0, 0u32), |(sum, count), (v, _)| (sum + f64::from(*v), count + 1));
+            (count > 0).then(|| sum / f64::from(count))
+        };
+        let mut metrics = vec![
+            ("aux/loss", scalar::double(&loss.total)),
+            ("aux/negatives", negatives),
+            ("aux/alignment", scalar::double(&measured.alignment)),
+            ("aux/uniformity", scalar::double(&measured.uniformity)),
+            ("aux/outcome_loss", measured.outcome),
+            ("aux/distillation", measured.distillation),
+        ];
+        let bound = |loss| losses::information_bound(loss, negatives);
+        let named = [
+            ("aux/accuracy", mean(&accuracy, None)),
+            ("aux/bound", mean(&per_anchor, None).map(bound)),
+            ("aux/bound_current", mean(&per_anchor, Some(true)).map(bound)),
+            ("aux/bound_earlier", mean(&per_anchor, Some(false)).map(bound)),
+        ];
+        metrics.extend(named.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        metrics
+    }
+
+    /// Settings.
+    #[must_use]
+    pub fn config(&self) -> &ContrastConfig {
+        &self.config
+    }
+
+    /// Sets the factor of the KL term, 0 to 1, and the subspaces that it leaves out.
+    pub fn set_phase(&mut self, distillation_gate: f64, current_subspaces: Vec<u32>) {
+        self.distillation_gate = distillation_gate.clamp(0.0, 1.0);
+        self.current_subspaces = current_subspaces;
+    }
+
+    /// Puts a copy of the teacher into the pool, the oldest leaving a full one.
+    pub fn freeze_teacher(&mut self) {
+        if self.pool.len() == self.config.teacher_pool.max(1) {
+            self.pool.pop_front();
+        }
+        self.pool.push_back(self.teacher.read());
+    }
+
+    /// The teacher starts anew from these parameters.
+    pub fn set_teacher(&mut self, values: &[f32]) {
+        self.teacher.write(values);
+    }
+
+    /// The teacher's parameters.
+    #[must_use]
+    pub fn teacher_values(&self) -> Vec<f32> {
+        self.teacher.read()
+    }
+
+    /// Appends teacher, pool and phase to `state`.
+    pub fn save(&self, state: &mut AgentState) {
+        state.arrays.push(NamedArray::vector("teacher".into(), self.teacher.read()));
+        for (i, values) in self.pool.iter().enumerate() {
+            state.arrays.push(NamedArray::vector(format!("teacher_pool/{i}"), values.clone()));
+        }
+        state.counters.push(("teacher_pool".into(), self.pool.len() as u64));
+        let subspaces = self.current_subspaces.iter().map(|s| *s as f32).collect();
+        state.arrays.push(NamedArray::vector("current_subspaces".into(), subspaces));
+        let gate = vec![self.distillation_gate as f32];
+        state.arrays.push(NamedArray::vector("distillation_gate".into(), gate));
+        if let Some((before, joint)) = &self.last {
+            let mut push = |name: &str, t: &Tensor| {
+                state.arrays.push(NamedArray::vector(name.into(), scalar::floats(t)));
+            };
+            push("last_direction/decision", before);
+            push("last_direction/joint", joint);
+        }
+    }
+}
+
+impl Distillation {
+    /// Takes back what [`Distillation::save`] wrote.
+    ///
+    /// # Errors
+    /// [`AgentError::BadState`] for a missing array or one of another shape.
+    pub fn restore(&mut self, layout: &Layout, state: &AgentState) -> Result<(), AgentError> {
+        let len = [layout.len() as i64];
+        self.teacher.write(state.array("teacher", &len)?);
+        let frozen = 0..state.counter("teacher_pool")?;
+        let frozen = frozen.map(|i| Ok(state.array(&format!("teacher_pool/{i}"), &len)?.to_vec()));
+        self.pool = frozen.collect::<Result<_, AgentError>>()?;
+        self.distillation_gate = f64::from(state.array("distillation_gate", &[1])?[0]);
+        let subspaces = state.arrays.iter().find(|a| a.name == "current_subspaces");
+        self.current_subspaces =
+            subspaces.map_or(Vec::new(), |a| a.values.iter().map(|v| *v as u32).collect());
+        let shared = [shared_len(layout)];
+        let direction = |name: &str| {
+            let values = state.array(name, &shared).ok()?;
+            Some(Tensor::from_slice(values).to_device(self.teacher.device()))
+        };
+        self.last = direction("last_direction/decision").zip(direction("last_direction/joint"));
+        Ok(())
+    }
+}

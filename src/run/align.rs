@@ -1,0 +1,177 @@
+//! Alignment: after a shift, contrasts alone bring a part of the network under what is kept.
+
+use crate::config::{Align, ShiftSection};
+use crate::roles::{AlignData, Learner, Preparer};
+use anyhow::Result;
+use contrail_agents::contrast::{Frozen, Part};
+use contrail_agents::{AgentState, ContrastBatch};
+use serde::Serialize;
+
+/// Updates between two looks at the held-out accuracy.
+const CHECK_PERIOD_UPDATES: u64 = 250;
+/// Looks without a gain before the alignment ends.
+const PATIENCE_CHECKS: u32 = 4;
+/// What counts as a gain.
+const LEAST_GAIN: f64 = 0.002;
+/// A smaller part is preferred if its accuracy is this near the best.
+const TOLERANCE: f64 = 0.02;
+/// Of the updates, what each part is tried with where it is to be chosen.
+const TRIAL_SHARE: f64 = 0.25;
+/// Held-out batches that an accuracy is the mean of.
+const HELD_OUT_BATCHES: usize = 4;
+
+/// What may be aligned on what, the smallest change first.
+const CHOICES: [(Part, AlignData); 5] = [
+    (Part::None, AlignData::Stream),
+    (Part::Dynamics, AlignData::Stream),
+    (Part::Stem, AlignData::Stream),
+    (Part::All, AlignData::Stream),
+    (Part::All, AlignData::Mixed),
+];
+
+/// What an alignment did and why.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Alignment {
+    part: &'static str,
+    data: AlignData,
+    /// Updates of the part that was chosen; trials of others are not counted.
+    updates: u64,
+    accuracy_before: Option<f64>,
+    accuracy_after: Option<f64>,
+    /// Held-out accuracy of each part that was tried.
+    trials: Vec<Trial>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Trial {
+    part: &'static str,
+    data: AlignData,
+    accuracy: f64,
+}
+
+impl Alignment {
+    /// Whether `rules` ask for one.
+    pub(super) fn is_wanted(rules: &ShiftSection) -> bool {
+        rules.align != Align::None && rules.align_updates > 0
+    }
+
+    pub(super) fn curves(&self) -> Vec<(String, f64)> {
+        let accuracy = |name: &str, value: Option<f64>| value.map(|v| (name.to_owned(), v));
+        let mut curves = vec![("shift/align_updates".to_owned(), self.updates as f64)];
+        curves.extend(accuracy("shift/accuracy_before", self.accuracy_before));
+        curves.extend(accuracy("shift/accuracy_after", self.accuracy_after));
+        curves
+    }
+}
+
+/// Aligns the part that `rules` name, or the smallest whose held-out accuracy is near the best.
+/// Everything else is frozen meanwhile; afterwards nothing is.
+pub(super) fn align(
+    rules: &ShiftSection,
+    preparer: &mut Preparer,
+    learner: &mut Learner,
+) -> Result<Alignment> {
+    let mut held_out = Vec::new();
+    for _ in 0..HELD_OUT_BATCHES {
+        held_out.extend(preparer.held_out_batch(rules.align_anchors)?);
+    }
+    let mut bench = Bench { rules, preparer, learner, held_out };
+    let accuracy_before = bench.accuracy()?;
+    let (trials, (part, data), done) = match rules.align.part() {
+        Some(part) => {
+            bench.begin(part);
+            (Vec::new(), (part, AlignData::Stream), 0)
+        }
+        None => bench.choose()?,
+    };
+    let updates = bench.update(data, done, rules.align_updates)?;
+    let accuracy_after = bench.accuracy()?;
+    bench.freeze(Frozen::Nothing);
+    let part = part.as_str();
+    Ok(Alignment { part, data, updates, accuracy_before, accuracy_after, trials })
+}
+
+/// Trials and the part that is left in the learner, with the updates it has had.
+type Chosen = (Vec<Trial>, (Part, AlignData), u64);
+
+struct Bench<'a> {
+    rules: &'a ShiftSection,
+    preparer: &'a mut Preparer,
+    learner: &'a mut Learner,
+    held_out: Vec<ContrastBatch>,
+}
+
+impl Bench<'_> {
+    fn freeze(&mut self, frozen: Frozen) {
+        if let Some(mut distiller) = self.learner.distiller() {
+            distiller.freeze(frozen);
+        }
+    }
+
+    /// Freezes all but `part`. A stem is renewed: what it was made for is gone.
+    fn begin(&mut self, part: Part) {
+        if part == Part::Stem {
+            self.learner.renew(part);
+        }
+        self.freeze(Frozen::AllBut(part));
+    }
+
+    /// Mean accuracy on what was held out; none if nothing was.
+    fn accuracy(&mut self) -> Result<Option<f64>> {
+        let Some(distiller) = self.learner.distiller() else { return Ok(None) };
+        let mut sum = 0.0;
+        for batch in &self.held_out {
+            sum += distiller.accuracy(batch)?;
+        }
+        let count = self.held_out.len();
+        Ok((count > 0).then(|| sum / count as f64))
+    }
+
+    /// Updates number `done` to `most`, ended early where the held-out accuracy gains no more.
+    /// Returns how many there were in all.
+    fn update(&mut self, data: AlignData, done: u64, most: u64) -> Result<u64> {
+        let (mut best, mut idle) = (self.accuracy()?.unwrap_or(0.0), 0);
+        for update in done..most {
+            let batch = self.preparer.align_batch(data, self.rules.align_anchors)?;
+            let Some(batch) = batch else { return Ok(update) };
+            self.learner.align(&batch, self.rules.align_learning_rate)?;
+            if (update + 1).is_multiple_of(CHECK_PERIOD_UPDATES)
+                && let Some(accuracy) = self.accuracy()?
+            {
+                idle = if accuracy > best + LEAST_GAIN { 0 } else { idle + 1 };
+                best = best.max(accuracy);
+                if idle >= PATIENCE_CHECKS {
+                    return Ok(update + 1);
+                }
+            }
+        }
+        Ok(most)
+    }
+
+    /// Tries every part for a share of the updates, and leaves the chosen one as it then is.
+    fn choose(&mut self) -> Result<Chosen> {
+        let start = self.learner.agent_state();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share")]
+        let count = (self.rules.align_updates as f64 * TRIAL_SHARE).ceil() as u64;
+        let (mut trials, mut ends): (Vec<Trial>, Vec<AgentState>) = (Vec::new(), Vec::new());
+        for (part, data) in CHOICES {
+            self.learner.set_agent_state(&start)?;
+            self.begin(part);
+            if part != Part::None {
+                self.update(data, 0, count)?;
+            }
+            let accuracy = self.accuracy()?.unwrap_or(0.0);
+            trials.push(Trial { part: part.as_str(), data, accuracy });
+            ends.push(self.learner.agent_state());
+        }
+        let best = trials.iter().map(|trial| trial.accuracy).fold(0.0, f64::max);
+        let near = trials.iter().position(|trial| trial.accuracy >= best - TOLERANCE);
+        let chosen = near.unwrap_or(0);
+        let (part, data) = CHOICES[chosen];
+        self.learner.set_agent_state(&ends[chosen])?;
+        self.freeze(Frozen::AllBut(part));
+        // Without a part there is nothing to go on with.
+        let done = if part == Part::None { self.rules.align_updates } else { count };
+        Ok((trials, (part, data), done))
+    }
+}

@@ -1,0 +1,425 @@
+//! What happens when the subspace shifts. All of it takes place between two segments of a run,
+//! when every role is at rest.
+//!
+//! ```text
+//! shift -> better of student and teacher teaches -> replay begins anew -> start
+//!       -> collection with random actions (a segment of the run, without updates)
+//!       -> alignment by contrasts alone -> guard -> everything learns jointly
+//! ```
+
+use super::align::Alignment;
+use super::{Run, build};
+use crate::config::{Detect, ShiftSection, Start};
+use crate::message::PolicySnapshot;
+use crate::replay::Replay;
+use anyhow::Result;
+use contrail_agents::contrast::{Frozen, Part};
+use contrail_envs::SeedStream;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// Measurements of the contrast accuracy that must be low in a row before that is a shift.
+const WATCH_PATIENCE: u32 = 2;
+/// Measurements after a shift before the next one can be detected.
+const WATCH_WARMUP: u32 = 5;
+/// What is left of the old value in the running accuracy, a measurement.
+const WATCH_MEMORY: f64 = 0.8;
+
+/// Where a run stands with its shifts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct ShiftState {
+    /// Phases of the schedule that were dealt with, beside the first.
+    phases: usize,
+    /// Shifts so far, declared or detected; numbers the seeds of their evaluations.
+    shifts: u64,
+    /// Env steps at which a collection ends, while one goes on.
+    collects_until: Option<u64>,
+    /// Env steps until which actors act at random.
+    random_until: u64,
+    knowledge_frozen: bool,
+    /// Return of the teacher in the present subspace, where distillation is gated by it.
+    teacher_return: Option<f64>,
+    watch: Watch,
+}
+
+/// Watches the contrast accuracy on the current stream.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Watch {
+    mean: Option<f64>,
+    measurements: u32,
+    low: u32,
+    next_env_steps: u64,
+}
+
+impl Watch {
+    /// Takes a measurement; whether it makes a shift. `chance` is the accuracy without knowledge.
+    fn falls(&mut self, accuracy: f64, chance: f64, drop: f64) -> bool {
+        let mean = *self.mean.get_or_insert(accuracy);
+        self.measurements += 1;
+        let usual = (mean - chance).max(0.0);
+        let is_low = usual > 0.0 && accuracy - chance < (1.0 - drop) * usual;
+        if is_low && self.measurements > WATCH_WARMUP {
+            self.low += 1;
+            return self.low >= WATCH_PATIENCE;
+        }
+        self.low = 0;
+        self.mean = Some(WATCH_MEMORY * mean + (1.0 - WATCH_MEMORY) * accuracy);
+        false
+    }
+}
+
+/// A shift that is due.
+struct Due {
+    /// Number of the subspace that ends, and of the one that begins, where they are known.
+    from: Option<u32>,
+    to: Option<u32>,
+    declared: bool,
+}
+
+/// What a start earned within the guard's budget.
+#[derive(Serialize)]
+struct Tried {
+    start: &'static str,
+    mean_return: f64,
+    episodes: usize,
+}
+
+impl Run<'_> {
+    fn rules(&self) -> &ShiftSection {
+        &self.config.shift
+    }
+
+    fn at(&self) -> u64 {
+        self.ledger.counters.env_steps
+    }
+
+    /// Env steps at which a segment must end for what follows here.
+    pub(super) fn next_shift_boundary(&self) -> Option<u64> {
+        if self.rules().detect == Detect::Off {
+            return None;
+        }
+        let state = &self.ledger.shift;
+        let phases = self.roles.plan.phases();
+        let declared = phases.get(state.phases + 1).map(|phase| phase.from_env_steps);
+        let declared = declared.filter(|_| self.rules().detect == Detect::Declared);
+        let watched = (self.rules().detect == Detect::Accuracy)
+            .then(|| state.watch.next_env_steps.max(self.at() + 1));
+        [state.collects_until, declared, watched].into_iter().flatten().min()
+    }
+
+    /// Deals with what is due: a shift, the end of a collection, the gate of distillation.
+    pub(super) fn attend_to_shifts(&mut self) -> Result<()> {
+        if self.rules().detect == Detect::Off {
+            return Ok(());
+        }
+        if let Some(due) = self.due_shift()? {
+            self.begin_shift(&due)?;
+        }
+        if self.ledger.shift.collects_until.is_some_and(|until| self.at() >= until) {
+            self.ledger.shift.collects_until = None;
+            self.settle()?;
+        }
+        self.gate_distillation();
+        Ok(())
+    }
+
+    /// Puts what is not in a checkpoint's other files back into the roles.
+    pub(super) fn restore_shift(&mut self) {
+        let state = self.ledger.shift.clone();
+        self.act_randomly_until(state.random_until);
+        self.freeze_knowledge(state.knowledge_frozen);
+    }
+
+    fn act_randomly_until(&mut self, env_steps: u64) {
+        self.roles.actors.iter_mut().for_each(|actor| actor.act_randomly_until(env_steps));
+        self.recorder.act_randomly_until(env_steps);
+    }
+
+    fn freeze_knowledge(&mut self, frozen: bool) {
+        self.ledger.shift.knowledge_frozen = frozen;
+        if let Some(mut distiller) = self.roles.learner.distiller() {
+            distiller.freeze(if frozen { Frozen::Knowledge } else { Frozen::Nothing });
+        }
+    }
+
+    fn due_shift(&mut self) -> Result<Option<Due>> {
+        let at = self.at();
+        match self.rules().detect {
+            Detect::Off => Ok(None),
+            Detect::Declared => {
+                let phases = self.roles.plan.phases();
+                let begun = phases.partition_point(|phase| phase.from_env_steps <= at);
+                let now = begun.saturating_sub(1);
+                let before = self.ledger.shift.phases;
+                if now <= before {
+                    return Ok(None);
+                }
+                let (from, to) = (phases[before].subspace, phases[now].subspace);
+                self.ledger.shift.phases = now;
+                // The same subspace twice in a row is no shift.
+                let due = Due { from: Some(from), to: Some(to), declared: true };
+                Ok((from != to).then_some(due))
+            }
+            Detect::Accuracy => self.watched_shift(),
+        }
+    }
+
+    /// Measures the contrast accuracy on the current stream, at most once a period of the log.
+    fn watched_shift(&mut self) -> Result<Option<Due>> {
+        let (at, period) = (self.at(), self.config.log.period_env_steps);
+        let watch = &self.ledger.shift.watch;
+        if at < watch.next_env_steps || self.ledger.shift.collects_until.is_some() {
+            return Ok(None);
+        }
+        self.ledger.shift.watch.next_env_steps = (at / period + 1) * period;
+        let anchors = self.rules().align_anchors;
+        let mut rng = self.seeds.stream("shift/watch").index(at).rng();
+        let Some(preparer) = &mut self.roles.preparer else { return Ok(None) };
+        let Some(batch) = preparer.stream_batch(anchors, &mut rng)? else { return Ok(None) };
+        let Some(distiller) = self.roles.learner.distiller() else { return Ok(None) };
+        let accuracy = distiller.teacher_accuracy(&batch)?;
+        let (chance, drop) = (1.0 / anchors as f64, self.config.shift.accuracy_drop);
+        let fell = self.ledger.shift.watch.falls(accuracy, chance, drop);
+        self.recorder.scalars(&[("shift/stream_accuracy".to_owned(), accuracy)])?;
+        let newest = self.recorder.newest_subspace();
+        Ok(fell.then_some(Due { from: None, to: newest, declared: false }))
+    }
+
+    fn begin_shift(&mut self, due: &Due) -> Result<()> {
+        let (at, rules) = (self.at(), self.rules().clone());
+        self.ledger.shift.shifts += 1;
+        self.ledger.shift.watch = Watch::default();
+        let judged = self.choose_teacher(due.from)?;
+        if rules.clear_replay {
+            let config = self.roles.replay.config().clone();
+            self.roles.replay = Replay::new(config)?;
+        }
+        if rules.clear_replay || rules.random_env_steps > 0 {
+            let replay = self.roles.replay.config();
+            self.roles.limiter = build::limiter(self.config, replay, rules.random_env_steps)?;
+        }
+        match rules.start {
+            Start::Keep | Start::Guard => {}
+            Start::Fresh => self.roles.learner.renew(Part::Whole),
+            Start::RenewStem => self.roles.learner.renew(Part::Stem),
+        }
+        if let Some(preparer) = &mut self.roles.preparer {
+            preparer.begin_phase(at, Alignment::is_wanted(&rules))?;
+        }
+        if let Some(distiller) = self.roles.learner.distiller() {
+            distiller.distillation.set_phase(1.0, due.to.into_iter().collect());
+        }
+        let until = at + rules.random_env_steps;
+        self.ledger.shift.random_until = until;
+        self.ledger.shift.collects_until = Some(until);
+        self.ledger.shift.teacher_return = None;
+        self.act_randomly_until(until);
+        self.recorder.begin_phase(due.to);
+        let name = |number: Option<u32>| {
+            number.map(|n| self.roles.plan.subspaces()[n as usize].name.clone())
+        };
+        let fields = [
+            ("declared", json!(due.declared)),
+            ("from", json!(name(due.from))),
+            ("to", json!(name(due.to))),
+            ("teacher", judged),
+            ("start", json!(rules.start)),
+            ("random_until_env_steps", json!(until)),
+        ];
+        self.recorder.event("shift_begins", &fields)
+    }
+
+    /// Expert iteration: the teacher goes into the pool, and the better of student and teacher in
+    /// the subspace that ends is the next one. What was measured, for the log.
+    fn choose_teacher(&mut self, from: Option<u32>) -> Result<Value> {
+        let Some(distiller) = self.roles.learner.distiller() else { return Ok(Value::Null) };
+        distiller.distillation.freeze_teacher();
+        let (student, teacher) = (distiller.values(), distiller.distillation.teacher_values());
+        let episodes = self.config.shift.judge_episodes as usize;
+        let Some(from) = from.filter(|_| episodes > 0) else { return Ok(json!("kept")) };
+        self.refresh_evaluator()?;
+        let seeds = self.shift_seeds().stream("judge");
+        let mut measure = |params: &[f32]| {
+            let evaluation = self.roles.evaluator.evaluate_in(params, (from, episodes), seeds)?;
+            self.recorder.survived(&evaluation.faults)?;
+            anyhow::Ok(evaluation.mean_return())
+        };
+        let (of_student, of_teacher) = (measure(&student)?, measure(&teacher)?);
+        let better = if of_student > of_teacher { "student" } else { "teacher" };
+        if let Some(distiller) = self.roles.learner.distiller()
+            && better == "student"
+        {
+            distiller.distillation.set_teacher(&student);
+        }
+        Ok(json!({ "next": better, "student_return": of_student, "teacher_return": of_teacher }))
+    }
+
+    fn shift_seeds(&self) -> SeedStream {
+        self.seeds.stream("shift").index(self.ledger.shift.shifts)
+    }
+
+    /// After the collection: alignment, guard, and on with learning.
+    fn settle(&mut self) -> Result<()> {
+        let rules = self.rules().clone();
+        let source = self.roles.learner.agent_state();
+        let aligned = match &mut self.roles.preparer {
+            Some(preparer) if Alignment::is_wanted(&rules) => {
+                Some(super::align::align(&rules, preparer, &mut self.roles.learner)?)
+            }
+            _ => None,
+        };
+        let (chosen, tried) = if rules.start == Start::Guard {
+            self.guard(&source, aligned.is_some())?
+        } else {
+            ("declared", Vec::new())
+        };
+        if rules.renew_dormant {
+            let renewed = self.renew_dormant()?;
+            self.recorder.scalars(&[("shift/dormant_renewed".to_owned(), renewed as f64)])?;
+        }
+        if let Some(preparer) = &mut self.roles.preparer {
+            preparer.end_collection();
+        }
+        self.freeze_knowledge(rules.freeze_knowledge && chosen != "fresh");
+        self.roles.learner.settle();
+        self.publish();
+        self.measure_teacher()?;
+        if let Some(aligned) = &aligned {
+            self.recorder.scalars(&aligned.curves())?;
+        }
+        let fields = [
+            ("alignment", json!(aligned)),
+            ("guard", json!(tried)),
+            ("chosen_start", json!(chosen)),
+            ("teacher_return", json!(self.ledger.shift.teacher_return)),
+        ];
+        self.recorder.event("shift_settles", &fields)
+    }
+
+    /// The parameters changed without an update, so actors must look again.
+    fn publish(&mut self) {
+        let snapshot: PolicySnapshot = self.roles.learner.snapshot();
+        self.roles.snapshots.publish(snapshot);
+        self.roles.actors.iter_mut().for_each(crate::roles::Actor::forget_policy);
+    }
+
+    /// Compares starts by short evaluations in the present subspace, whose env steps count, and
+    /// keeps the one that earns most: what is there now (aligned, or with a renewed stem), the
+    /// source as it was, or fresh parameters; the first of equals.
+    fn guard(
+        &mut self,
+        source: &contrail_agents::AgentState,
+        aligned: bool,
+    ) -> Result<(&'static str, Vec<Tried>)> {
+        if !aligned {
+            self.roles.learner.renew(Part::Stem);
+        }
+        let now = self.roles.learner.agent_state();
+        self.roles.learner.set_agent_state(source)?;
+        self.roles.learner.renew(Part::Whole);
+        let fresh = self.roles.learner.agent_state();
+        let first = if aligned { "aligned" } else { "renewed_stem" };
+        let starts = [(first, &now), ("source", source), ("fresh", &fresh)];
+        let budget = self.rules().guard_env_steps / starts.len() as u64;
+        let subspace = self.recorder.phase_subspace().unwrap_or(0);
+        self.refresh_evaluator()?;
+        let mut tried: Vec<Tried> = Vec::new();
+        for (start, state) in starts {
+            self.roles.learner.set_agent_state(state)?;
+            let params = self.roles.learner.snapshot().params;
+            let seeds = self.shift_seeds().stream("guard");
+            let found =
+                self.roles.evaluator.evaluate_within(&params, (subspace, budget), seeds)?;
+            self.recorder.survived(&found.faults)?;
+            self.recorder.charge(found.env_steps);
+            let (mean_return, episodes) = (found.mean_return, found.episodes);
+            tried.push(Tried { start, mean_return, episodes });
+        }
+        self.ledger.counters = self.recorder.counters();
+        let best = tried.iter().map(|t| t.mean_return).fold(f64::NEG_INFINITY, f64::max);
+        let chosen = tried.iter().position(|t| t.mean_return >= best).unwrap_or(0);
+        self.roles.learner.set_agent_state(starts[chosen].1)?;
+        Ok((starts[chosen].0, tried))
+    }
+
+    fn renew_dormant(&mut self) -> Result<usize> {
+        let mut rng = self.shift_seeds().stream("dormant").rng();
+        let anchors = self.rules().align_anchors;
+        let Some(preparer) = &mut self.roles.preparer else { return Ok(0) };
+        let batch = preparer.stream_batch(anchors, &mut rng)?;
+        Ok(batch.map_or(0, |batch| self.roles.learner.renew_dormant(&batch.obs)))
+    }
+
+    /// The teacher's return in the present subspace, which gates its distillation; its env steps
+    /// count.
+    fn measure_teacher(&mut self) -> Result<()> {
+        let Some(distill) = &self.config.distill else { return Ok(()) };
+        let teacher = &distill.teacher;
+        let (gated, budget) = (teacher.gate_by_return, self.rules().guard_env_steps);
+        if !gated || teacher.distillation_weight <= 0.0 || budget == 0 {
+            return Ok(());
+        }
+        let Some(distiller) = self.roles.learner.distiller() else { return Ok(()) };
+        let params = distiller.distillation.teacher_values();
+        let subspace = self.recorder.phase_subspace().unwrap_or(0);
+        let seeds = self.shift_seeds().stream("teacher");
+        let found = self.roles.evaluator.evaluate_within(&params, (subspace, budget / 3), seeds)?;
+        self.recorder.survived(&found.faults)?;
+        self.recorder.charge(found.env_steps);
+        self.ledger.counters = self.recorder.counters();
+        self.ledger.shift.teacher_return = Some(found.mean_return);
+        Ok(())
+    }
+
+    /// The weight of distillation fades as the student comes up to the teacher:
+    /// max((G_teacher - G_student) / |G_teacher|, 0), at most 1, as in `QDagger` for positive returns.
+    fn gate_distillation(&mut self) {
+        let Some(teacher) = self.ledger.shift.teacher_return else { return };
+        let Some(student) = self.recorder.phase_mean_return() else { return };
+        let gate = gate(teacher, student);
+        let subspace = self.recorder.phase_subspace();
+        if let Some(distiller) = self.roles.learner.distiller() {
+            distiller.distillation.set_phase(gate, subspace.into_iter().collect());
+        }
+    }
+}
+
+fn gate(teacher: f64, student: f64) -> f64 {
+    let size = teacher.abs().max(1e-9);
+    ((teacher - student) / size).clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gate_closes_as_the_student_catches_up() {
+        let cases = [(10.0, 0.0, 1.0), (10.0, 4.0, 0.6), (10.0, 12.0, 0.0), (-100.0, -150.0, 0.5)];
+        for (teacher, student, expected) in cases {
+            assert!((gate(teacher, student) - expected).abs() < 1e-12, "{teacher} {student}");
+        }
+    }
+
+    #[test]
+    fn a_lasting_fall_of_the_accuracy_is_a_shift_and_noise_is_not() {
+        let mut watch = Watch::default();
+        for accuracy in [0.80, 0.82, 0.78, 0.81, 0.79, 0.80] {
+            assert!(!watch.falls(accuracy, 0.01, 0.5));
+        }
+        // One low measurement is noise; two in a row are a shift. Usual is about 0.79 above
+        // chance, so below 0.01 + 0.395 is low.
+        assert!(!watch.falls(0.30, 0.01, 0.5));
+        assert!(!watch.falls(0.60, 0.01, 0.5));
+        assert!(!watch.falls(0.30, 0.01, 0.5));
+        assert!(watch.falls(0.25, 0.01, 0.5));
+    }
+
+    #[test]
+    fn nothing_is_detected_while_the_usual_accuracy_is_not_known() {
+        let mut watch = Watch::default();
+        for accuracy in [0.8, 0.1, 0.1, 0.1, 0.1] {
+            assert!(!watch.falls(accuracy, 0.01, 0.5));
+        }
+    }
+}
