@@ -160,11 +160,19 @@ pub struct MemorySection {
     pub segment_env_steps: usize,
     /// Segments that the teacher reads anew at each contrast update.
     pub coded_per_update: usize,
+    /// Updates after which what the teacher read of a segment is old and is read again.
+    pub readings_age_updates: u64,
 }
 
 impl Default for MemorySection {
     fn default() -> Self {
-        Self { segments: 10_000, recent_segments: 512, segment_env_steps: 8, coded_per_update: 2 }
+        Self {
+            segments: 10_000,
+            recent_segments: 512,
+            segment_env_steps: 8,
+            coded_per_update: 2,
+            readings_age_updates: 2000,
+        }
     }
 }
 
@@ -344,6 +352,8 @@ impl Checks {
             self.within("memory.recent_segments", memory.recent_segments, 1..=1_000_000);
             self.within("memory.segment_env_steps", memory.segment_env_steps, 1..=1000);
             self.within("memory.coded_per_update", memory.coded_per_update, 0..=10_000);
+            let age = memory.readings_age_updates;
+            self.within("memory.readings_age_updates", age, 0..=MAX_ENV_STEPS);
         }
         if let Some(loss_policy) = &raw.loss_policy
             && let Err(error) = loss_policy.check()

@@ -18,6 +18,7 @@ mod save;
 mod spec;
 mod store;
 mod table;
+mod truth;
 
 pub use coding::{CodingRequest, Readings, StoredId, Taken};
 pub use error::{ContrastError, Missing, MissingCounts};

@@ -6,7 +6,7 @@ use super::report::Tally;
 use super::rows::{self, Rows};
 use super::store::Store;
 use super::table::{Metric, Spot, Table};
-use super::{ContrastError, ContrastReport, ContrastSpec, Contrasts, Missing, anchors};
+use super::{ContrastError, ContrastReport, ContrastSpec, Contrasts, Missing, anchors, truth};
 use contrail_agents::{ContrastBatch, Relation};
 use contrail_envs::Prng;
 use rand::RngExt;
@@ -121,6 +121,14 @@ impl Contrasts {
                 std::iter::once(*anchor).chain(positives.iter().map(|(spot, _)| *spot)).collect();
             let chosen = chooser.choose(row, (&own, &pool), &mut tally, rng);
             tally.negatives += chosen.len();
+            if spec.expert {
+                let reference = &chooser.references.spots[row];
+                let horizon = spec.distance.horizon_env_steps;
+                let is_false = |n: &&usize| {
+                    truth::acts_alike(&self.stores, (reference, &pool.spots[**n]), horizon)
+                };
+                tally.false_negatives += chosen.iter().filter(is_false).count();
+            }
             let equal = chosen.iter().map(|n| chooser.references.equal_groups(row, (&pool, *n)));
             tally.equal_groups += equal.sum::<usize>();
             numbers.push(spec, (*anchor, positives), chosen.iter().map(|n| pool.spots[*n]));
@@ -131,7 +139,7 @@ impl Contrasts {
         let report = ContrastReport {
             observations: rows.len(),
             distinct_candidates: distinct.len(),
-            ..tally.report(spec.anchors * spec.negatives)
+            ..tally.report(spec.anchors * spec.negatives, spec.expert)
         };
         let (actions, rewards, continues) = rows::followed(&self.stores, &pairs.anchors);
         let from_memory = |spot: &Spot| f32::from(u8::from(spot.store == Store::Memory));

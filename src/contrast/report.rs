@@ -28,13 +28,16 @@ pub struct ContrastReport {
     pub code_collision_share: f64,
     /// Token groups that a negative and its anchor have in common, mean.
     pub negative_equal_groups: f64,
+    /// Share of the negatives that an expert treats like the anchor, where the actions are an
+    /// expert's; none elsewhere.
+    pub false_negative_share: Option<f64>,
 }
 
 impl ContrastReport {
     /// Names and values for the curves.
     #[must_use]
-    pub fn curves(&self) -> [(&'static str, f64); 10] {
-        [
+    pub fn curves(&self) -> Vec<(&'static str, f64)> {
+        let mut curves = vec![
             ("aux/observations", self.observations as f64),
             ("aux/distinct_candidates", self.distinct_candidates as f64),
             ("aux/identical_share", self.identical_share),
@@ -45,7 +48,9 @@ impl ContrastReport {
             ("aux/reading_age_versions", self.reading_age_versions),
             ("aux/code_collision_share", self.code_collision_share),
             ("aux/negative_equal_groups", self.negative_equal_groups),
-        ]
+        ];
+        curves.extend(self.false_negative_share.map(|share| ("aux/false_negative_share", share)));
+        curves
     }
 }
 
@@ -57,6 +62,7 @@ pub(super) struct Tally {
     pub(super) near: usize,
     pub(super) alike: usize,
     pub(super) negatives: usize,
+    pub(super) false_negatives: usize,
     pub(super) equal_groups: usize,
     pub(super) spots: usize,
     pub(super) unread: usize,
@@ -71,7 +77,7 @@ pub(super) fn share(part: usize, of: usize) -> f64 {
 
 impl Tally {
     /// The shares; the counts of observations and candidates are the caller's.
-    pub(super) fn report(&self, wanted_negatives: usize) -> ContrastReport {
+    pub(super) fn report(&self, wanted_negatives: usize, expert: bool) -> ContrastReport {
         let missing = wanted_negatives.saturating_sub(self.negatives);
         let read = self.spots - self.unread;
         ContrastReport {
@@ -85,6 +91,7 @@ impl Tally {
             reading_age_versions: if read == 0 { 0.0 } else { self.age as f64 / read as f64 },
             code_collision_share: share(self.collisions, self.pairs),
             negative_equal_groups: share(self.equal_groups, self.negatives),
+            false_negative_share: expert.then(|| share(self.false_negatives, self.negatives)),
         }
     }
 }

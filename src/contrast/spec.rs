@@ -104,6 +104,9 @@ pub struct ContrastSpec {
     /// Ablation: positives are exchanged among the anchors, none keeps its own. That keeps the
     /// compute and kills the information.
     pub shuffled: bool,
+    /// Whether the stored actions are an expert's, so that it can be counted how many negatives are
+    /// false: those that the expert treats like the anchor over the horizon of the distance.
+    pub expert: bool,
 }
 
 impl Default for ContrastSpec {
@@ -129,6 +132,7 @@ impl Default for ContrastSpec {
             temporal_max_env_steps: 3,
             distance,
             shuffled: false,
+            expert: false,
         }
     }
 }

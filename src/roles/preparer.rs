@@ -1,6 +1,6 @@
 //! The preparer: keeps the episodic memory, and chooses with the loss policy what is contrasted.
 
-use crate::config::{ContrastSection, NegativeLawName};
+use crate::config::{ContrastSection, MemorySection, NegativeLawName};
 use crate::contrast::{
     AnchorMix, ContrastReport, ContrastSpec, Contrasts, ContrastsConfig, DistanceConfig,
     NegativeLaw,
@@ -21,8 +21,6 @@ const PHASE_AGE_UNIT_ENV_STEPS: f64 = 10_000.0;
 const POSITIVE_CANDIDATES: usize = 2;
 /// Of the episodes of a collection, every so manieth is held out.
 const HELD_OUT_PERIOD_EPISODES: u64 = 8;
-/// Readings of a teacher more updates old than this are read again.
-const READINGS_AGE_UPDATES: u64 = 2000;
 /// What is left of the old value in the running mean of the decision loss, a measurement.
 const LOSS_MEMORY: f64 = 0.95;
 
@@ -34,8 +32,10 @@ pub struct PreparerParts {
     pub contrast: ContrastSection,
     /// Who chooses contrasts.
     pub loss_policy: LossPolicyConfig,
-    /// Segments that the teacher reads anew at each update.
-    pub coded_per_update: usize,
+    /// What the teacher reads of it, and how often.
+    pub memory: MemorySection,
+    /// Whether the actors' actions are an expert's.
+    pub expert: bool,
     /// Its own seeds.
     pub seeds: SeedStream,
 }
@@ -142,8 +142,8 @@ impl Preparer {
     /// # Errors
     /// If a store is damaged.
     pub fn prepare(&mut self, env_steps: u64, detail: bool) -> Result<DistillJob> {
-        let oldest = self.contrasts.newest_version().saturating_sub(READINGS_AGE_UPDATES);
-        let coding = match self.parts.coded_per_update {
+        let oldest = self.contrasts.newest_version().saturating_sub(self.parts.memory.readings_age_updates);
+        let coding = match self.parts.memory.coded_per_update {
             0 => None,
             limit => self.contrasts.to_code(oldest, limit)?,
         };
@@ -155,7 +155,7 @@ impl Preparer {
             let count = self.books.owed.floor();
             self.books.owed -= count;
             if count >= 1.0 {
-                chosen = self.choose(env_steps, count as usize, &mut job)?;
+                chosen = self.choose((env_steps, detail), count as usize, &mut job)?;
             }
         }
         self.under_way.push_back(chosen);
@@ -170,7 +170,7 @@ impl Preparer {
     /// the decision update. An arm without contrast is paid its 0 at once.
     fn choose(
         &mut self,
-        env_steps: u64,
+        (env_steps, detail): (u64, bool),
         count: usize,
         job: &mut DistillJob,
     ) -> Result<Option<Choice>> {
@@ -182,7 +182,8 @@ impl Preparer {
             self.policy.reward(&choice, 0.0)?;
             return Ok(None);
         };
-        let spec = self.spec(relation, arm.beta);
+        let expert = self.parts.expert && detail;
+        let spec = ContrastSpec { expert, ..self.spec(relation, arm.beta) };
         // A single arm is compared with nothing.
         let measured = self.parts.loss_policy.kind.compares();
         for _ in 0..count {
@@ -231,6 +232,7 @@ impl Preparer {
                 width: contrast.positive_width,
             },
             shuffled: contrast.shuffled,
+            expert: false,
         }
     }
 
@@ -261,7 +263,7 @@ impl Preparer {
     fn metrics(&self) -> Vec<(String, f64)> {
         let mut metrics = self.policy.metrics();
         let report = self.books.report.curves();
-        metrics.extend(report.map(|(name, value)| (name.to_owned(), value)));
+        metrics.extend(report.into_iter().map(|(name, value)| (name.to_owned(), value)));
         metrics.push(("aux/memory_segments".into(), self.contrasts.memory().len() as f64));
         metrics.push(("aux/stream_segments".into(), self.contrasts.recent().len() as f64));
         let missing = self.contrasts.missing();

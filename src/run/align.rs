@@ -10,7 +10,7 @@ use serde::Serialize;
 /// Updates between two looks at the held-out accuracy.
 const CHECK_PERIOD_UPDATES: u64 = 250;
 /// Looks without a gain before the alignment ends.
-const PATIENCE_CHECKS: u32 = 4;
+const PATIENCE_CHECKS: u32 = 8;
 /// What counts as a gain.
 const LEAST_GAIN: f64 = 0.002;
 /// A smaller part is preferred if its accuracy is this near the best.

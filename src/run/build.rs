@@ -3,7 +3,7 @@
 use super::by_subspace::Judged;
 use super::{LoadedPolicy, Roles, UserError, device, set_torch_threads};
 use crate::config::{
-    Algorithm, Config, Device, DistillConfig, EnvConfig, RunConfig, Sampling, ScheduleName,
+    Algorithm, Behavior, Config, Device, DistillConfig, EnvConfig, RunConfig, Sampling, ScheduleName,
     TimeLimit,
 };
 use crate::contrast::ContrastsConfig;
@@ -343,7 +343,8 @@ fn preparer(
         stores,
         contrast: distill.contrast.clone(),
         loss_policy: distill.loss_policy.clone(),
-        coded_per_update: distill.memory.coded_per_update,
+        memory: distill.memory.clone(),
+        expert: config.actors.behavior == Behavior::Expert,
         seeds: seeds.stream("contrast"),
     };
     Preparer::new(parts).map(Some)

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 /// # Differs
 /// There H has no state and b is the mean of all rewards; here both are linear in x, which is the
 /// same where x is a constant 1 and `discount` is 1. ρ is one over the number of rewards so far,
-/// but not below 1 − discount: old rewards fade; the first reward is its own baseline. The uniform share u is ours and its draws are not
+/// but not below 1 − discount: old rewards fade, and so do preferences, θ ← discount · θ before each
+/// step; the first reward is its own baseline. The uniform share u is ours and its draws are not
 /// corrected for, so that an arm whose π is almost 0 can still rise at once. π is that of the
 /// moment when the reward comes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ pub struct GradientRates {
     pub learning_rate: f64,
     /// Share of the choices that is uniform (u), 0 to 1.
     pub uniform_share: f64,
-    /// What is left of an old reward in the baseline after each round, in (0, 1].
+    /// What is left of preferences, and of an old reward in the baseline, after each round, in (0, 1].
     pub discount: f64,
 }
 
@@ -80,7 +81,10 @@ impl Bandit for GradientBandit {
         }
         let advantage = reward - dot(&self.baseline, state);
         let pi = self.softmax(state);
+        let kept = self.discount.powf(share);
         for (arm, theta) in self.preferences.iter_mut().enumerate() {
+            // Or an arm that was best for long could not be left: at π = 1 its gradient is 0.
+            theta.iter_mut().for_each(|value| *value *= kept);
             let indicator = if arm == choice.arm { 1.0 } else { 0.0 };
             let step = self.learning_rate * share * advantage * (indicator - pi[arm]);
             add(theta, step, state);
