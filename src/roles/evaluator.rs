@@ -17,6 +17,8 @@ use std::collections::VecDeque;
 /// not hang a run. A hundred thousand decisions are more than any published limit.
 const MAX_EPISODE_ENV_STEPS: u64 = 100_000;
 
+/// Episodes that an evaluation within a budget plays side by side: few, so that they get far.
+const BUDGET_LANES: usize = 4;
 /// Most episodes of an evaluation within a budget.
 const MAX_BUDGETED_EPISODES: u64 = 1000;
 
@@ -239,7 +241,7 @@ impl Evaluator {
     }
 
     /// Plays episodes of one subspace with `params` until `budget_env_steps` are used, side by side
-    /// in all environments. The episodes under way then count as far as they came.
+    /// in up to four environments. The episodes under way then count as far as they came.
     ///
     /// # Errors
     /// As [`Evaluator::evaluate`].
@@ -251,14 +253,14 @@ impl Evaluator {
     ) -> Result<BudgetedReturn> {
         self.policy.load(params);
         let mut rng = seeds.stream("policy").rng();
-        let envs = self.envs.len() as u64;
+        let lanes = self.envs.len().min(BUDGET_LANES);
         // One env step each at least, so this many cannot run out before the budget does.
         let count = budget_env_steps.min(MAX_BUDGETED_EPISODES) as usize;
         let trials = self.trials_in(subspace, count, seeds);
-        let mut round = Round::new(trials, self.envs.len());
+        let mut round = Round::new(trials, lanes);
         let (mut faults, mut used) = (Vec::new(), 0);
         while !round.is_over() && used < budget_env_steps {
-            let busy = envs.min((round.waiting.len() as u64) + round.busy());
+            let busy = (lanes as u64).min(round.waiting.len() as u64 + round.busy());
             if let Err(error) = self.play_on(&mut round, &mut rng) {
                 round.begin_again();
                 self.restart(error, &mut faults)?;
@@ -313,7 +315,7 @@ impl Evaluator {
 
     /// Begins episodes where an environment is free, and steps those that are busy once.
     fn play_on(&mut self, round: &mut Round, rng: &mut Prng) -> Result<()> {
-        for row in 0..self.envs.len() {
+        for row in 0..round.running.len() {
             if round.running[row].is_none()
                 && let Some(episode) = round.waiting.pop_front()
             {
@@ -324,10 +326,10 @@ impl Evaluator {
         }
         let actions = self.policy.act(&self.obs, self.mode(), rng).context("evaluator")?;
         let rows = self.envs.len();
-        for row in (0..rows).filter(|row| round.running[*row].is_some()) {
+        for row in (0..round.running.len()).filter(|row| round.running[*row].is_some()) {
             self.envs[row].announce(action_row(&actions, row, rows))?;
         }
-        for row in 0..rows {
+        for row in 0..round.running.len() {
             let Some(run) = &mut round.running[row] else { continue };
             let step = self.step(row, action_row(&actions, row, rows)).with_context(|| {
                 let step = run.length_env_steps + 1;

@@ -381,21 +381,18 @@ impl Preparer {
         Ok(())
     }
 
-    /// Continues from what [`Preparer::save`] wrote with the same config.
+    /// Continues from what [`Preparer::save`] wrote with the same config. Whether the loss policy
+    /// goes on: under other settings than it was saved with it begins anew.
     ///
     /// # Errors
     /// If the state is damaged, or of another config.
-    pub fn restore(&mut self, input: &mut dyn Read) -> Result<()> {
+    pub fn restore(&mut self, input: &mut dyn Read) -> Result<bool> {
         let mut len = [0; 8];
         input.read_exact(&mut len)?;
         let mut bytes = Vec::new();
         (&mut *input).take(u64::from_le_bytes(len)).read_to_end(&mut bytes)?;
         let header: Header =
             postcard::from_bytes(&bytes).context("the state of the loss policy is damaged")?;
-        ensure!(
-            header.policy.config() == self.policy.config(),
-            "a resumed run keeps its loss policy, but [loss_policy] changed; begin a new run"
-        );
         self.contrasts.restore(input)?;
         self.held_out = None;
         if header.held_out {
@@ -403,9 +400,15 @@ impl Preparer {
             held_out.restore(input)?;
             self.held_out = Some(held_out);
         }
-        (self.policy, self.books) = (header.policy, header.books);
+        self.books = header.books;
         self.under_way.clear();
-        Ok(())
+        let same = header.policy.config() == self.policy.config();
+        if same {
+            self.policy = header.policy;
+        } else {
+            self.books.previous = None;
+        }
+        Ok(same)
     }
 
     /// Segments of the current stream that were held out.

@@ -83,6 +83,9 @@ struct Ledger {
     best: Option<Best>,
     #[serde(default)]
     shift: shift::ShiftState,
+    /// Whether this session began the loss policy anew, because its settings changed.
+    #[serde(skip)]
+    loss_policy_anew: bool,
 }
 
 /// The best evaluation so far.
@@ -241,6 +244,10 @@ impl<'a> Run<'a> {
                 "episodes_begun_anew",
                 &format!("{begun_anew} environments cannot be saved; their episodes begin anew"),
             )?;
+        }
+        if ledger.loss_policy_anew {
+            let text = "[loss_policy] changed, so the loss policy begins anew";
+            recorder.note("loss_policy_begun_anew", text)?;
         }
         // Last, so that a resume that is refused leaves the config that can be resumed.
         store.write_config(config)?;

@@ -215,7 +215,7 @@ impl RunStore {
             begun_anew += actor.restore(saved)?;
         }
         if let Some(preparer) = &mut roles.preparer {
-            preparer.restore(&mut reader.open(CONTRAST_FILE)?)?;
+            state.ledger.loss_policy_anew = !preparer.restore(&mut reader.open(CONTRAST_FILE)?)?;
         }
         if state.has_replay {
             roles.replay.restore(&mut reader.open(REPLAY_FILE)?)?;

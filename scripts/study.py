@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+"""Runs the studies of docs/results.md, resumably, and prints their tables.
+
+    cargo build --release
+    python3 scripts/study.py run minatar --seeds 1-10 --jobs 2      # what is not recorded yet
+    python3 scripts/study.py run jumping --variants wide --methods plain,ours --seeds 1-20
+    python3 scripts/study.py table minatar
+
+A finished run is one line of docs/results/<study>.jsonl; its folder is then removed. Runs are
+serial and on the CPU, one process a core, seeds before variants, so that whatever is there is
+balanced. Needs Python 3.11 and nothing but the standard library.
+
+In the study on MinAtar the methods that begin alike share their source phase: it is trained once
+for each seed and game and saved, and each method continues a copy of it, with its own settings
+from the shift on.
+"""
+
+import argparse
+import concurrent.futures
+import itertools
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import threading
+import tomllib
+
+import study_tables
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BINARY = pathlib.Path(os.environ.get("CONTRAIL", ROOT / "target" / "release" / "contrail"))
+RUNS = ROOT / "runs" / "studies"
+RESULTS = ROOT / "docs" / "results"
+METHODS = ROOT / "configs" / "methods"
+
+JUMPING = ["plain", "pse", "random_conv", "random_conv_pse", "ours", "ours_random_conv"]
+GRIDS = ["wide", "narrow", "random"]
+# game: (id, channels)
+GAMES = {
+    "breakout": ("MinAtar/Breakout-v1", 4),
+    "space_invaders": ("MinAtar/SpaceInvaders-v1", 6),
+    "asterix": ("MinAtar/Asterix-v1", 4),
+}
+# method: the method whose source phase it shares; scratch has none
+MINATAR = {
+    "scratch": None,
+    "fine_tune": "fine_tune",
+    "renewed_stem": "fine_tune",
+    "random_start": "fine_tune",
+    "ours": "ours",
+    "ours_no_alignment": "ours",
+    "ours_squared_error": "ours",
+    "ours_shuffled": "ours",
+}
+# The pair where dynamics change: the move before is repeated more often, and at twice the speed.
+DYNAMICS = ["subspaces.target.channel_permutation=0", "subspaces.target.sticky_action_prob=0.3", "subspaces.target.speed=2"]
+DYNAMICS_METHODS = ["scratch", "fine_tune", "ours", "ours_choose"]
+# claim C6: how negatives are chosen, and how many there are
+NEGATIVES = {
+    "random": ["loss_policy.kind=fixed", "loss_policy.betas=[0.0]", "loss_policy.with_none=false"],
+    "hardest": ["loss_policy.kind=fixed", "loss_policy.betas=[0.0]", "loss_policy.with_none=false", "contrast.negative_law=hardest"],
+    "weighted": ["loss_policy.kind=fixed", "loss_policy.betas=[1.0]", "loss_policy.with_none=false"],
+    "chosen": ["loss_policy.kind=discounted_ucb", "loss_policy.betas=[0.0, 0.5, 1.0, 2.0]", "loss_policy.with_none=false"],
+}
+COUNTS = [1, 4, 16, 64]
+lock = threading.Lock()
+
+
+def train(folder, words, settings):
+    """One call of `contrail train`; raises with its last words if it fails."""
+    sets = [word for setting in settings for word in ("--set", setting)]
+    command = [str(BINARY), "train", *words, "--run-dir", str(folder), "--quiet", *sets]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: exit code {done.returncode}: {done.stderr.strip()[-500:]}")
+
+
+def rows_of(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def record(study, method, variant, seed, folder, found):
+    """Appends one line; whole or not at all."""
+    result = json.loads((folder / "result.json").read_text())
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    line = {
+        "study": study,
+        "method": method,
+        "variant": variant,
+        "seed": seed,
+        **found,
+        "env_steps": result["counters"]["env_steps"],
+        "updates": result["counters"]["updates"],
+        "time_s": round(result["time_s"], 1),
+        "commit": commit.stdout.strip(),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    with lock, open(RESULTS / f"{study}.jsonl", "a") as file:
+        file.write(json.dumps(line) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def recorded(study):
+    path = RESULTS / f"{study}.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {(row["method"], row["variant"], row["seed"]) for row in map(json.loads, lines)}
+
+
+# --- the jumping task ---------------------------------------------------------------------------
+
+
+def grid_toml(method_file, grid, seed):
+    """A config that extends a method with the subspaces of a grid."""
+    position, height = ("obstacle_position", "floor_height")
+    cell = lambda p, h: f"{{ {position} = {p}, {height} = {h} }}"
+    every = (
+        "[subspaces.unseen]\n"
+        f"{position} = {{ grid = {{ low = 20, high = 45, count = 26 }} }}\n"
+        f"{height} = {{ grid = {{ low = 10, high = 20, count = 11 }} }}\n"
+        f'except = ["wide"]\n'
+    )
+    if grid == "wide":
+        own = f"{position} = {{ grid = {{ low = 20, high = 45, count = 6 }} }}\n{height} = {{ grid = {{ low = 10, high = 20, count = 3 }} }}\n"
+    elif grid == "narrow":
+        own = f"{position} = {{ grid = {{ low = 28, high = 38, count = 6 }} }}\n{height} = {{ grid = {{ low = 13, high = 17, count = 3 }} }}\n"
+    else:
+        tasks = list(itertools.product(range(20, 46), range(10, 21)))
+        drawn = sorted(random.Random(1000 + seed).sample(tasks, 18))
+        own = "contexts = [" + ", ".join(cell(p, h) for p, h in drawn) + "]\n"
+    return f'extends = "{method_file}"\n\n[subspaces.wide]\n{own}\n{every}'
+
+
+def run_jumping(method, grid, seed):
+    folder = RUNS / "jumping" / method / grid / str(seed)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    source = METHODS / "jumping" / f"{method}.toml"
+    file = folder / "method.toml"
+    file.write_text(grid_toml(source, grid, seed))
+    train(folder / "run", [str(file), "--seed", str(seed)], [])
+    record("jumping", method, grid, seed, folder / "run", solved(folder / "run"))
+    shutil.rmtree(folder)
+
+
+def solved(folder):
+    result = json.loads((folder / "result.json").read_text())
+    shares = {s["side"]: s["solved_share"] for s in result["last"]["by_subspace"]["subspaces"]}
+    return {"unseen_solved": shares["target"], "seen_solved": shares["source"]}
+
+
+def units_jumping(seeds, variants, methods):
+    for seed, grid, method in itertools.product(seeds, variants or GRIDS, methods or JUMPING):
+        yield [(method, grid, seed)], lambda m=method, g=grid, s=seed: run_jumping(m, g, s)
+
+
+def units_k(seeds, variants, methods):
+    for seed, law, count in itertools.product(seeds, methods or NEGATIVES, variants or COUNTS):
+        settings = [*NEGATIVES[law], f"contrast.negatives={count}", f"contrast.candidates={max(64, 2 * int(count))}"]
+        key = (law, str(count), seed)
+        yield [key], lambda l=law, c=count, s=seed, x=settings: run_jumping_k(l, c, s, x)
+
+
+def run_jumping_k(law, count, seed, settings):
+    """The wide grid under the name of K."""
+    folder = RUNS / "k" / law / str(count) / str(seed)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    train(folder / "run", [str(METHODS / "jumping" / "ours.toml"), "--seed", str(seed)], settings)
+    record("k", law, str(count), seed, folder / "run", solved(folder / "run"))
+    shutil.rmtree(folder)
+
+
+# --- MinAtar ------------------------------------------------------------------------------------
+
+
+def derangement(channels, seed):
+    """Number of a permutation without fixed points, in lexicographic order."""
+    all_orders = enumerate(itertools.permutations(range(channels)))
+    free = [number for number, order in all_orders if all(at != place for place, at in enumerate(order))]
+    return random.Random(2000 + seed).choice(free)
+
+
+def own_settings(method):
+    """What a method's file says itself, as settings for a run that is continued."""
+    table = tomllib.loads((METHODS / "minatar" / f"{method}.toml").read_text())
+    for section, keys in table.items():
+        if section in ("extends", "run"):
+            continue
+        for key, value in keys.items():
+            yield f"{section}.{key}={json.dumps(value)}"
+
+
+def world(variant, seed):
+    """Settings of a variant: the game and what its target is."""
+    game = variant.removesuffix("_dynamics")
+    env, channels = GAMES[game]
+    if variant.endswith("_dynamics"):
+        return [f"env.id={env}", *DYNAMICS]
+    return [f"env.id={env}", f"subspaces.target.channel_permutation={derangement(channels, seed)}"]
+
+
+def measured(folder, target_from):
+    """Area under the curve of the target phase, early and late returns, and what the shift chose."""
+    rows = rows_of(folder)
+    phase = [row for row in rows if "phase/auc" in row and row["env_steps"] > target_from]
+    at = lambda steps: next(r for r in phase if r["env_steps"] >= target_from + steps).get("phase/ep_rew_mean_50")
+    events = [row for row in rows if row.get("event", "").startswith("shift_")]
+    keep = ("event", "teacher", "alignment", "guard", "chosen_start")
+    return {
+        "target_auc": phase[-1]["phase/auc"],
+        "return_at_20k": at(20_000),
+        "return_at_end": phase[-1]["phase/ep_rew_mean_50"],
+        "shift": [{k: event[k] for k in keep if k in event} for event in events],
+    }
+
+
+def run_minatar(variant, seed, source, methods):
+    """The source phase of `source`, and every method that continues it."""
+    base = RUNS / "minatar" / variant / str(seed)
+    common = world(variant, seed)
+    if source is None:
+        folder = base / "scratch"
+        shutil.rmtree(folder, ignore_errors=True)
+        train(folder, [str(METHODS / "minatar" / "scratch.toml"), "--seed", str(seed)], common)
+        record("minatar", "scratch", variant, seed, folder, measured(folder, 0))
+        shutil.rmtree(folder)
+        return
+    start = base / f"source_{source}"
+    if not (start / "result.json").exists():
+        shutil.rmtree(start, ignore_errors=True)
+        settings = [*common, "run.env_steps=200000", "evaluation.final_episodes=0"]
+        train(start, [str(METHODS / "minatar" / f"{source}.toml"), "--seed", str(seed)], settings)
+    for method in methods:
+        folder = base / method
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(start, folder)
+        train(folder, ["--resume"], ["run.env_steps=320000", *own_settings(method)])
+        record("minatar", method, variant, seed, folder, measured(folder, 200_000))
+        shutil.rmtree(folder)
+    shutil.rmtree(start)
+
+
+def units_minatar(seeds, variants, methods):
+    done = recorded("minatar")
+    for seed, variant in itertools.product(seeds, variants or GAMES):
+        wanted = DYNAMICS_METHODS if variant.endswith("_dynamics") else list(MINATAR)
+        wanted = [m for m in methods or wanted if (m, variant, seed) not in done]
+        sources = {"ours_choose": "ours", **MINATAR}
+        for source in dict.fromkeys(sources[m] for m in wanted):
+            own = [m for m in wanted if sources[m] == source]
+            keys = [(m, variant, seed) for m in own]
+            yield keys, lambda v=variant, s=seed, o=source, m=own: run_minatar(v, s, o, m)
+
+
+STUDIES = {"jumping": units_jumping, "k": units_k, "minatar": units_minatar}
+
+
+def attempt(keys, work):
+    try:
+        work()
+        return f"{keys}: done"
+    except (RuntimeError, OSError, StopIteration, KeyError) as error:
+        return f"{keys}: FAILED: {error}"
+
+
+def parse_seeds(text):
+    first, _, last = text.partition("-")
+    return list(range(int(first), int(last or first) + 1))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["run", "table"])
+    parser.add_argument("study", choices=sorted(STUDIES))
+    parser.add_argument("--seeds", type=parse_seeds, default=parse_seeds("1-10"), help="such as 1-10")
+    parser.add_argument("--variants", type=lambda text: text.split(","))
+    parser.add_argument("--methods", type=lambda text: text.split(","))
+    parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
+    args = parser.parse_args()
+    if args.command == "table":
+        path = RESULTS / f"{args.study}.jsonl"
+        print(study_tables.TABLES[args.study]([json.loads(line) for line in path.read_text().splitlines()]))
+        return 0
+    done = recorded(args.study)
+    units = STUDIES[args.study](args.seeds, args.variants, args.methods)
+    units = [(keys, work) for keys, work in units if any(key not in done for key in keys)]
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        for line in pool.map(lambda unit: attempt(*unit), units):
+            failed += "FAILED" in line
+            print(line, flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
