@@ -15,11 +15,12 @@ use std::path::{Path, PathBuf};
 fn every_file_of_configs_is_valid() {
     let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
     let listed = |folder: PathBuf| std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    let folders = ["", "suites", "methods/minatar", "methods/jumping"];
     let mut files: Vec<PathBuf> =
-        listed(configs.clone()).chain(listed(configs.join("suites"))).collect();
+        folders.into_iter().flat_map(|folder| listed(configs.join(folder))).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     files.sort();
-    assert!(files.len() >= 15, "{files:?}");
+    assert!(files.len() >= 30, "{files:?}");
     for file in files {
         let config =
             load(Some(&file), &Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
@@ -28,6 +29,67 @@ fn every_file_of_configs_is_valid() {
         if !is_python(&config.env.id) {
             let spaces = Spaces::of(&config, &Registry::builtin());
             spaces.unwrap_or_else(|error| panic!("{}: {error:#}", file.display()));
+        }
+    }
+}
+
+/// Contrastive distillation, small.
+const DISTILLED: [&str; 7] = [
+    "contrast.enabled=true",
+    "contrast.anchors=8",
+    "contrast.negatives=4",
+    "contrast.candidates=8",
+    "memory.segments=400",
+    "memory.recent_segments=100",
+    "run.mode=threaded",
+];
+
+/// Every baseline and ablation runs from the beginning to the end, its shift included.
+#[test]
+fn every_method_runs() {
+    let small = |study: &str| -> &[&str] {
+        match study {
+            "minatar" => &[
+                "run.env_steps=1200",
+                "schedule.phase_env_steps=600",
+                "learner.learning_starts_env_steps=200",
+                "exploration.initial_random_env_steps=200",
+                "log.period_env_steps=200",
+                "replay.capacity_transitions=2000",
+                "evaluation.final_episodes=1",
+            ],
+            _ => &[
+                "run.env_steps=400",
+                "learner.learning_starts_env_steps=200",
+                "learner.samples_per_insert=2.0",
+                "log.period_env_steps=200",
+                "evaluation.final_episodes=1",
+            ],
+        }
+    };
+    for study in ["minatar", "jumping"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/methods").join(study);
+        for method in std::fs::read_dir(folder).unwrap() {
+            let (method, dir) = (method.unwrap().path(), tempfile::tempdir().unwrap());
+            let config = load(Some(&method), &Overrides::default()).unwrap();
+            let mut command = binary();
+            command.arg("train").arg(&method).arg("--run-dir").arg(dir.path().join("run"));
+            let mut settings = small(study).to_vec();
+            if config.shift.random_env_steps > 0 {
+                settings.extend(["shift.random_env_steps=200"]);
+            }
+            if config.shift.align.part().is_none_or(|part| part.as_str() != "none") {
+                settings.extend(["shift.align_updates=12", "shift.align_anchors=16"]);
+            }
+            if config.shift.guard_env_steps > 0 {
+                settings.extend(["shift.guard_env_steps=60"]);
+            }
+            for setting in settings {
+                command.args(["--set", setting]);
+            }
+            let output = command.output().unwrap();
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{}: {errors}", method.display());
         }
     }
 }
@@ -57,6 +119,18 @@ fn every_suite_trains_and_is_judged_by_subspace() {
         for setting in small {
             command.args(["--set", setting]);
         }
+        // Once more with contrastive distillation, in the threads of a user's run.
+        let distilled = dir.path().join("distilled");
+        let mut with_contrasts = binary();
+        with_contrasts.arg("train").arg(&suite).arg("--run-dir").arg(&distilled);
+        for setting in small.into_iter().chain(DISTILLED) {
+            with_contrasts.args(["--set", setting]);
+        }
+        let output = with_contrasts.output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{} distilled: {errors}", suite.display());
+        let log = std::fs::read_to_string(distilled.join("metrics.jsonl")).unwrap();
+        assert!(log.contains("loss_policy/regret"), "{}", suite.display());
         let output = command.output().unwrap();
         let (table, errors) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -2,8 +2,7 @@
 
 use crate::agent::{ActMode, Agent, Policy, UpdateReport, UpdateSettings};
 use crate::contrast::{
-    ContrastHeads, ContrastReport, DecisionNetwork, Distillation, Distiller,
-    Part, Representation,
+    ContrastHeads, ContrastReport, DecisionNetwork, Distillation, Distiller, Part, Representation,
 };
 use crate::nn::{Mlp, MlpOptions, Noise, obs_tensor};
 use crate::optim::{AdamStep, Trainable};

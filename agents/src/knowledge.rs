@@ -33,7 +33,12 @@ pub(crate) struct Expected {
 
 impl Knowledge {
     /// Heads for embeddings of length `embedding`, with one hidden layer of `units`.
-    pub(crate) fn new(layout: &mut Layout, embedding: i64, action: &ActionSpec, units: i64) -> Self {
+    pub(crate) fn new(
+        layout: &mut Layout,
+        embedding: i64,
+        action: &ActionSpec,
+        units: i64,
+    ) -> Self {
         let inputs = embedding + action_len(action);
         let mut head = |name: &str, outputs| {
             Mlp::new(layout, name, &[inputs, units, outputs], MlpOptions::default())
@@ -58,7 +63,11 @@ impl Knowledge {
     ///
     /// # Errors
     /// [`AgentError::Unsuitable`] if the actions are not of the environment's kind.
-    pub(crate) fn actions(&self, actions: &ActionBatch, device: Device) -> Result<Tensor, AgentError> {
+    pub(crate) fn actions(
+        &self,
+        actions: &ActionBatch,
+        device: Device,
+    ) -> Result<Tensor, AgentError> {
         match (&self.action, actions) {
             (ActionSpec::Discrete(n), ActionBatch::Discrete(actions)) => {
                 let indices = Tensor::from_slice(actions).to_device(device);

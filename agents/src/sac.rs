@@ -2,8 +2,7 @@
 
 use crate::agent::{ActMode, Agent, Policy, UpdateReport, UpdateSettings};
 use crate::contrast::{
-    ContrastHeads, ContrastReport, DecisionNetwork, Distillation, Distiller,
-    Part, Representation,
+    ContrastHeads, ContrastReport, DecisionNetwork, Distillation, Distiller, Part, Representation,
 };
 use crate::losses;
 use crate::nn::{Encoder, Mlp, MlpOptions, Noise, normal, obs_tensor};

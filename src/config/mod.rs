@@ -35,8 +35,8 @@ pub use raw::{AlgorithmName, RawAlgorithm, RawConfig, RawEnv, RawExploration};
 pub use replay::{Prioritized, RawReplay, ReplayConfig, Sampling, SamplingName, SubspaceLawName};
 pub use schedule::{Drift, RawSchedule, Schedule, ScheduleName};
 pub use sections::{
-    ActorsConfig, Behavior, CheckpointConfig, Device, EvaluationConfig, LearnerConfig, LogConfig, Mode,
-    RunConfig,
+    ActorsConfig, Behavior, CheckpointConfig, Device, EvaluationConfig, LearnerConfig, LogConfig,
+    Mode, RunConfig,
 };
 pub use split::{DEFAULT_SUBSPACE, SplitConfig};
 pub use valid::{

@@ -1,8 +1,6 @@
 //! What was typed: every section and key that a config file may hold, with its default.
 
-use super::distill::{
-    ContrastSection, Detect, MemorySection, ShiftSection, TeacherSection,
-};
+use super::distill::{ContrastSection, Detect, MemorySection, ShiftSection, TeacherSection};
 use super::python::{RawContext, Wrapper};
 use super::replay::RawReplay;
 use super::schedule::RawSchedule;
@@ -202,8 +200,7 @@ pub enum AlgorithmName {
 
 impl AlgorithmName {
     /// The names as written.
-    pub const NAMES: [&str; 3] =
-        [Self::Dqn.as_str(), Self::Sac.as_str(), Self::Imitation.as_str()];
+    pub const NAMES: [&str; 3] = [Self::Dqn.as_str(), Self::Sac.as_str(), Self::Imitation.as_str()];
 
     /// The name as written, which is also the name of the algorithm's section.
     #[must_use]

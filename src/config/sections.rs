@@ -164,7 +164,13 @@ pub struct EvaluationConfig {
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
-        Self { period_env_steps: 10_000, episodes: 10, final_episodes: 100, epsilon: 0.0, success_return: None }
+        Self {
+            period_env_steps: 10_000,
+            episodes: 10,
+            final_episodes: 100,
+            epsilon: 0.0,
+            success_return: None,
+        }
     }
 }
 

@@ -248,14 +248,15 @@ impl Actor {
 
     /// What the environments' own experts do.
     fn expert_actions(&self) -> Result<ActionBatch> {
-        let action = |env: &Box<dyn Environment>| {
+        let action = |env: &dyn Environment| {
             let expert = env.expert_action().and_then(|action| i64::try_from(action).ok());
             expert.with_context(|| {
                 let id = &env.spec().id;
                 format!("actors.behavior is \"expert\", and {id} knows no expert")
             })
         };
-        Ok(ActionBatch::Discrete(self.envs.iter().map(action).collect::<Result<_>>()?))
+        let actions = self.envs.iter().map(|env| action(&**env)).collect::<Result<_>>()?;
+        Ok(ActionBatch::Discrete(actions))
     }
 
     /// Steps every environment. After a fault that took all of them, all are at the beginning of

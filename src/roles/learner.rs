@@ -92,7 +92,9 @@ impl Learner {
             readings,
             gain,
             decision_loss: value("train/loss"),
-            bound_gap: value("aux/bound_earlier").zip(value("aux/bound_current")).map(|(e, c)| e - c),
+            bound_gap: value("aux/bound_earlier")
+                .zip(value("aux/bound_current"))
+                .map(|(e, c)| e - c),
         });
         let priorities = PriorityUpdate { ids: batch.ids, priorities: report.priorities };
         Ok(Learned { priorities, tokens, report: learned })
@@ -112,11 +114,8 @@ impl Learner {
             request.answered(version, &coded.codes, &coded.policies)
         });
         for contrasts in &job.alone {
-            let task = ContrastTask {
-                batch: &contrasts.batch,
-                weight: contrasts.weight,
-                apart: false,
-            };
+            let task =
+                ContrastTask { batch: &contrasts.batch, weight: contrasts.weight, apart: false };
             distiller.update(task, false, &mut self.rng)?;
         }
         if let Some(contrasts) = &job.joint {

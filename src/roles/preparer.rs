@@ -142,7 +142,8 @@ impl Preparer {
     /// # Errors
     /// If a store is damaged.
     pub fn prepare(&mut self, env_steps: u64, detail: bool) -> Result<DistillJob> {
-        let oldest = self.contrasts.newest_version().saturating_sub(self.parts.memory.readings_age_updates);
+        let oldest =
+            self.contrasts.newest_version().saturating_sub(self.parts.memory.readings_age_updates);
         let coding = match self.parts.memory.coded_per_update {
             0 => None,
             limit => self.contrasts.to_code(oldest, limit)?,

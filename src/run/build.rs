@@ -3,8 +3,8 @@
 use super::by_subspace::Judged;
 use super::{LoadedPolicy, Roles, UserError, device, set_torch_threads};
 use crate::config::{
-    Algorithm, Behavior, Config, Device, DistillConfig, EnvConfig, RunConfig, Sampling, ScheduleName,
-    TimeLimit,
+    Algorithm, Behavior, Config, Device, DistillConfig, EnvConfig, RunConfig, Sampling,
+    ScheduleName, TimeLimit,
 };
 use crate::contrast::ContrastsConfig;
 use crate::memory::{CodeSpace, MemoryConfig, Replacement};
@@ -16,9 +16,7 @@ use crate::roles::{
 use crate::subspaces::SubspacePlan;
 use anyhow::{Result, bail, ensure};
 use contrail_agents::sac::Bounds;
-use contrail_agents::{
-    ActionSpec, Agent, ObsSpec, dqn::Dqn, imitation::Imitation, sac::Sac,
-};
+use contrail_agents::{ActionSpec, Agent, ObsSpec, dqn::Dqn, imitation::Imitation, sac::Sac};
 use contrail_envs::python::{self, WorkerOutput};
 use contrail_envs::wrappers::{
     self, ActionRepeat, FrameStack, NormalizeObs, ObsNormalizer, ObsStats,

@@ -73,7 +73,7 @@ mod tests {
 
     fn episode(subspace: u32, episode_return: f64) -> EpisodeEnd {
         let assigned = Assigned { subspace, context: Context::default() };
-        EpisodeEnd { episode_return, length_env_steps: 1, assigned }
+        EpisodeEnd { episode_return, length_env_steps: 1, assigned, stream: 0 }
     }
 
     #[test]

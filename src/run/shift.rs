@@ -328,8 +328,7 @@ impl Run<'_> {
             self.roles.learner.set_agent_state(state)?;
             let params = self.roles.learner.snapshot().params;
             let seeds = self.shift_seeds().stream("guard");
-            let found =
-                self.roles.evaluator.evaluate_within(&params, (subspace, budget), seeds)?;
+            let found = self.roles.evaluator.evaluate_within(&params, (subspace, budget), seeds)?;
             self.recorder.survived(&found.faults)?;
             self.recorder.charge(found.env_steps);
             let (mean_return, episodes) = (found.mean_return, found.episodes);

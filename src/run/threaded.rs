@@ -225,7 +225,9 @@ fn learn(
             shared.snapshots.publish(snapshot);
         }
         let report = Report::Learned(learned.report, job.sample_time);
-        if to_priorities.send((learned.priorities, learned.tokens)).is_err() || reporter.send(report).is_err() {
+        if to_priorities.send((learned.priorities, learned.tokens)).is_err()
+            || reporter.send(report).is_err()
+        {
             break;
         }
     }

@@ -1,9 +1,7 @@
 //! The teacher, its pool, and what one contrastive update is.
 
 use super::indices::{Cosines, Indices, shared_len};
-use super::{
-    CodedObs, ContrastConfig, ContrastReport, ContrastTask, DecisionNetwork, Objective,
-};
+use super::{CodedObs, ContrastConfig, ContrastReport, ContrastTask, DecisionNetwork, Objective};
 use crate::gate::{self, GateRule};
 use crate::losses;
 use crate::nn::{Noise, obs_tensor};

@@ -1,8 +1,6 @@
 //! A student with everything that distils it.
 
-use super::{
-    CodedObs, ContrastTask, DecisionNetwork, Distillation, Part,
-};
+use super::{CodedObs, ContrastTask, DecisionNetwork, Distillation, Part};
 use crate::nn::{Noise, obs_tensor};
 use crate::optim::{AdamStep, Trainable};
 use crate::params::Layout;
@@ -175,8 +173,8 @@ impl RepresentationStats {
 /// Renews units of the last shared layer. What reads the embedding has it in its first columns.
 fn renew_units(layout: &Layout, online: &mut Trainable, dormant: &[bool], rng: &mut dyn Rng) {
     let shared = |name: &str| name.starts_with("shared/");
-    let weights = layout.entries().iter().filter(|e| shared(&e.name) && e.shape.len() == 2);
-    let Some(last) = weights.last().and_then(|e| e.name.rsplit_once('/')) else { return };
+    let mut weights = layout.entries().iter().filter(|e| shared(&e.name) && e.shape.len() == 2);
+    let Some(last) = weights.next_back().and_then(|e| e.name.rsplit_once('/')) else { return };
     let last = format!("{}/", last.0);
     let fresh = layout.init(rng);
     let mut elements = Vec::new(); // (element, new value)

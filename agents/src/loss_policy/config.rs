@@ -139,7 +139,7 @@ impl LossPolicyConfig {
         let arms = grid.saturating_mul(self.weights.len()) + usize::from(self.with_none);
         let (relations, betas, weights) =
             (self.relations.len(), self.betas.len(), self.weights.len());
-        if grid == 0 && relations > 0 || weights == 0 && relations > 0 {
+        if relations > 0 && (grid == 0 || weights == 0) {
             let lists = format!("betas has {betas} values and weights {weights}");
             faults.add("relations", format!("has no arms because {lists}; each needs one or more"));
         } else if arms == 0 {

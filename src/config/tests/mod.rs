@@ -25,7 +25,7 @@ fn set(assignments: &[&str]) -> Result<Config, ConfigError> {
 fn dqn(config: &Config) -> &contrail_agents::DqnConfig {
     match &config.algorithm {
         Algorithm::Dqn(dqn) => dqn,
-        Algorithm::Sac(_) => panic!("expected dqn"),
+        Algorithm::Sac(_) | Algorithm::Imitation(_) => panic!("expected dqn"),
     }
 }
 

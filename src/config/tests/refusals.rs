@@ -29,8 +29,9 @@ fn unknown_keys_are_refused_with_the_nearest() {
         refusal(parse("[learner]\nlearning_rat = 1\n")),
         "test.toml: unknown key \"learner.learning_rat\"; did you mean \"dqn.learning_rate\"?"
     );
-    let sections = "the sections are actors, algorithm, checkpoint, dqn, env, evaluation, exploration, learner, \
-                    log, network, replay, run, sac, schedule, split, subspaces";
+    let sections = "the sections are actors, algorithm, checkpoint, contrast, dqn, env, \
+                    evaluation, exploration, imitation, learner, log, loss_policy, memory, \
+                    network, replay, run, sac, schedule, shift, split, subspaces, teacher, tokens";
     assert_eq!(refusal(parse("[zzz]\n")), format!("test.toml: unknown key \"zzz\"; {sections}"));
     assert!(refusal(set(&["learner=3"])).contains("\"learner\" is a section, not a value"));
     assert!(refusal(parse("[run.seed]\nx = 1\n")).contains("did you mean \"run.seed\"?"));
@@ -55,7 +56,10 @@ fn wrong_types_name_key_value_and_expectation() {
         ),
         ("env.reward_clip=[1]", "env.reward_clip is [1], expected a list of two numbers"),
         ("run.mode=fast", "run.mode is \"fast\", expected \"threaded\" or \"serial\""),
-        ("algorithm.name=ppo", "algorithm.name is \"ppo\", expected \"dqn\" or \"sac\""),
+        (
+            "algorithm.name=ppo",
+            "algorithm.name is \"ppo\", expected one of \"dqn\", \"sac\", \"imitation\"",
+        ),
         (
             "run.device=gpu",
             "run.device is \"gpu\", expected auto, cpu, cuda or cuda:N with N from 0 to 63",
