@@ -19,6 +19,10 @@ pub enum GateRule {
     Project,
     /// max(0, c) a: Du et al. 2018, weighted variant.
     Scale,
+    /// a min(1, |d| / |a|): the auxiliary gradient is never the larger one.
+    Clip,
+    /// 0: contrasts teach their own heads and leave encoder and shared layers to the decision.
+    Detach,
 }
 
 /// An auxiliary gradient behind a gate.
@@ -73,6 +77,10 @@ pub fn gate(decision: &Tensor, auxiliary: &Tensor, shared: Range<i64>, rule: Gat
         GateRule::Drop => opposes.then(|| a.zeros_like()),
         GateRule::Project => opposes.then(|| &a - &d * (dot / decision_norm / decision_norm)),
         GateRule::Scale => Some(&a * cosine.max(0.0)),
+        GateRule::Clip => {
+            (auxiliary_norm > decision_norm).then(|| &a * (decision_norm / auxiliary_norm))
+        }
+        GateRule::Detach => Some(a.zeros_like()),
     };
     let gradient = match &changed {
         None => auxiliary.shallow_clone(),
@@ -102,6 +110,17 @@ mod tests {
 
     const RULES: [GateRule; 4] =
         [GateRule::Off, GateRule::Drop, GateRule::Project, GateRule::Scale];
+
+    #[test]
+    fn clip_bounds_by_the_decisions_norm_and_detach_leaves_nothing_shared() {
+        // d = (4, 0), a = (-3, 4) of norm 5: a 4/5. A smaller a = (0.6, 0.8) stays.
+        let (_, found) = gated([4.0, 0.0, 1.0], [-3.0, 4.0, 7.0], GateRule::Clip);
+        for (found, expected) in found.iter().zip([-2.4, 3.2, 7.0]) {
+            assert!((found - expected).abs() < 1e-6, "{found} for {expected}");
+        }
+        assert_eq!(gated([4.0, 0.0, 1.0], [0.6, 0.8, 7.0], GateRule::Clip).1, [0.6, 0.8, 7.0]);
+        assert_eq!(gated([4.0, 0.0, 1.0], [-3.0, 4.0, 7.0], GateRule::Detach).1, [0.0, 0.0, 7.0]);
+    }
 
     #[test]
     fn opposing_gradient_is_dropped_projected_or_scaled_away() {

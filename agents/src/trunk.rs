@@ -64,8 +64,13 @@ impl Trunk {
 
     /// x: `[B, obs...]` -> h and tokens.
     pub fn read(&self, params: &Params, x: &Tensor, noise: &mut Noise<'_>) -> Reading {
-        let h = self.shared.forward(params, &self.encoder.forward(params, x), noise);
+        let h = self.embed(params, x, noise);
         self.reading(params, h)
+    }
+
+    /// x: `[B, obs...]` -> h `[B, D]`.
+    pub fn embed(&self, params: &Params, x: &Tensor, noise: &mut Noise<'_>) -> Tensor {
+        self.shared.forward(params, &self.encoder.forward(params, x), noise)
     }
 
     /// The reading whose embedding is `h`.

@@ -105,6 +105,8 @@ impl Evaluation {
 pub struct BudgetedReturn {
     /// Mean return of all episodes, those that were cut short included.
     pub mean_return: f64,
+    /// Standard error of that mean over the episodes.
+    pub std_error: f64,
     /// Episodes that were begun.
     pub episodes: usize,
     /// Env steps that were used; more than the budget by less than one vector step.
@@ -270,7 +272,11 @@ impl Evaluator {
         let (returns, unfinished) = round.returns();
         let all: Vec<f64> = returns.iter().chain(&unfinished).copied().collect();
         let mean_return = all.iter().sum::<f64>() / all.len().max(1) as f64;
-        Ok(BudgetedReturn { mean_return, episodes: all.len(), env_steps: used, faults })
+        let squares: f64 = all.iter().map(|r| (r - mean_return).powi(2)).sum();
+        let degrees = all.len().saturating_sub(1).max(1) as f64;
+        let std_error = (squares / degrees / all.len().max(1) as f64).sqrt();
+        let (episodes, env_steps) = (all.len(), used);
+        Ok(BudgetedReturn { mean_return, std_error, episodes, env_steps, faults })
     }
 
     fn trials_in(&self, number: u32, count: usize, seeds: SeedStream) -> Vec<Trial> {

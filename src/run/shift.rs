@@ -81,6 +81,7 @@ struct Due {
 struct Tried {
     start: &'static str,
     mean_return: f64,
+    std_error: f64,
     episodes: usize,
 }
 
@@ -305,7 +306,7 @@ impl Run<'_> {
 
     /// Compares starts by short evaluations in the present subspace, whose env steps count, and
     /// keeps the one that earns most: what is there now (aligned, or with a renewed stem), the
-    /// source as it was, or fresh parameters; the first of equals.
+    /// source as it was, or fresh parameters.
     fn guard(
         &mut self,
         source: &contrail_agents::AgentState,
@@ -332,11 +333,10 @@ impl Run<'_> {
             self.recorder.survived(&found.faults)?;
             self.recorder.charge(found.env_steps);
             let (mean_return, episodes) = (found.mean_return, found.episodes);
-            tried.push(Tried { start, mean_return, episodes });
+            tried.push(Tried { start, mean_return, std_error: found.std_error, episodes });
         }
         self.ledger.counters = self.recorder.counters();
-        let best = tried.iter().map(|t| t.mean_return).fold(f64::NEG_INFINITY, f64::max);
-        let chosen = tried.iter().position(|t| t.mean_return >= best).unwrap_or(0);
+        let chosen = chosen(&tried);
         self.roles.learner.set_agent_state(starts[chosen].1)?;
         Ok((starts[chosen].0, tried))
     }
@@ -383,6 +383,18 @@ impl Run<'_> {
     }
 }
 
+/// The start that earns most, but another than the first only if it earns more by two standard
+/// errors of the difference: short evaluations are noisy.
+fn chosen(tried: &[Tried]) -> usize {
+    let better = |n: &usize| {
+        let (first, other) = (&tried[0], &tried[*n]);
+        let error = (first.std_error.powi(2) + other.std_error.powi(2)).sqrt();
+        other.mean_return > first.mean_return + 2.0 * error
+    };
+    let earned = |n: &usize, m: &usize| tried[*n].mean_return.total_cmp(&tried[*m].mean_return);
+    (1..tried.len()).filter(better).max_by(earned).unwrap_or(0)
+}
+
 fn gate(teacher: f64, student: f64) -> f64 {
     let size = teacher.abs().max(1e-9);
     ((teacher - student) / size).clamp(0.0, 1.0)
@@ -398,6 +410,21 @@ mod tests {
         for (teacher, student, expected) in cases {
             assert!((gate(teacher, student) - expected).abs() < 1e-12, "{teacher} {student}");
         }
+    }
+
+    #[test]
+    fn another_start_is_chosen_only_for_what_cannot_be_noise() {
+        let of = |returns: [(f64, f64); 3]| {
+            let start =
+                |(mean_return, std_error)| Tried { start: "", mean_return, std_error, episodes: 9 };
+            chosen(&returns.map(start))
+        };
+        // 0.105 with a standard error of 0.07 is no more than 0 in any sense that matters.
+        assert_eq!(of([(0.0, 0.0), (0.0, 0.0), (0.105, 0.07)]), 0);
+        // 5 - 3 = 2 > 2 sqrt(0.6^2 + 0.8^2) = 2 is not so; 5.1 is.
+        assert_eq!(of([(3.0, 0.6), (5.0, 0.8), (0.0, 0.1)]), 0);
+        assert_eq!(of([(3.0, 0.6), (5.1, 0.8), (0.0, 0.1)]), 1);
+        assert_eq!(of([(1.0, 0.1), (3.0, 0.1), (4.0, 0.1)]), 2);
     }
 
     #[test]

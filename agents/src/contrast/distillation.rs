@@ -45,6 +45,14 @@ struct ContrastLoss {
     measured: Option<Measured>,
 }
 
+/// How a student looks at a batch.
+struct View<'a> {
+    /// Whether gradients stop at the embedding.
+    detach: bool,
+    /// Numbers for the augmentation; none for no augmentation.
+    rng: Option<&'a mut dyn Rng>,
+}
+
 /// What is measured of contrasts where curves are asked for.
 struct Measured {
     per_anchor: Tensor, // [B]
@@ -82,9 +90,12 @@ impl Distillation {
         (task, detail): (ContrastTask<'_>, bool),
         rng: &mut dyn Rng,
     ) -> Result<Vec<(&'static str, f64)>, AgentError> {
-        let loss = self.loss((network, online.params()), (task.batch, detail), Some(rng))?;
+        let detach = self.config.gate == GateRule::Detach && !detail;
+        let view = View { detach, rng: Some(rng) };
+        let loss = self.loss((network, online.params()), (task.batch, detail), view)?;
         let weighted = &loss.total * task.weight;
-        let apart = task.apart || detail || self.config.gate != GateRule::Off;
+        let gated = !matches!(self.config.gate, GateRule::Off | GateRule::Detach);
+        let apart = task.apart || detail || gated;
         self.staged = Some(if apart {
             Staged::Gradient(online.gradient(&weighted)?, weighted.detach())
         } else {
@@ -146,7 +157,7 @@ impl Distillation {
         Ok((norm, report))
     }
 
-    /// One step on contrasts alone.
+    /// One step on contrasts alone, the gate's `detach` left aside: there is no decision to protect.
     ///
     /// # Errors
     /// [`AgentError::NotFinite`] if the loss or gradient is NaN or infinite.
@@ -156,7 +167,8 @@ impl Distillation {
         (task, detail, rng): (ContrastTask<'_>, bool, &mut dyn Rng),
         step: AdamStep,
     ) -> Result<Vec<(&'static str, f64)>, AgentError> {
-        let loss = self.loss((network, online.params()), (task.batch, detail), Some(rng))?;
+        let view = View { detach: false, rng: Some(rng) };
+        let loss = self.loss((network, online.params()), (task.batch, detail), view)?;
         online.minimize(&(&loss.total * task.weight), step)?;
         self.teacher.track(online.params(), self.config.teacher_ema_rate);
         Ok(self.metrics(&loss, task.batch))
@@ -172,7 +184,8 @@ impl Distillation {
         online: &Params,
         batch: &ContrastBatch,
     ) -> Result<f64, AgentError> {
-        let loss = no_grad(|| self.loss((network, online), (batch, true), None))?;
+        let view = View { detach: false, rng: None };
+        let loss = no_grad(|| self.loss((network, online), (batch, true), view))?;
         let accuracy = loss.measured.map(|m| scalar::double(&m.accuracy.mean(Kind::Float)));
         Ok(accuracy.unwrap_or_default())
     }
@@ -235,7 +248,7 @@ impl Distillation {
         &self,
         (network, student): (&dyn DecisionNetwork, &Params),
         (batch, detail): (&ContrastBatch, bool),
-        rng: Option<&mut dyn Rng>,
+        view: View<'_>,
     ) -> Result<ContrastLoss, AgentError> {
         let Some(heads) = network.contrast_heads() else {
             return Err(AgentError::Unsuitable("the network has no contrast heads".into()));
@@ -244,6 +257,7 @@ impl Distillation {
         let x = obs_tensor(&batch.obs, network.obs(), device); // [N, obs...]
         let rows = |indices: &[i64]| Tensor::from_slice(indices).to_device(device);
         let anchor_rows = rows(&batch.anchors); // [B]
+        let View { detach, rng } = view;
         let view = match rng {
             Some(rng) => self.config.augmentation.apply(&x, rng),
             None => x.shallow_clone(),
@@ -252,7 +266,7 @@ impl Distillation {
         let trunk = network.trunk();
         let mut outcome = None;
         let (anchors, anchor_reading, keys) = if batch.relation == Relation::Predictive {
-            let all = trunk.read(student, &view, &mut Noise::Off);
+            let all = self.read((network, student), &view, detach);
             let h = all.h.index_select(0, &anchor_rows);
             let actions = heads.knowledge.actions(&batch.actions, device)?;
             let expected = heads.knowledge.expected(student, &h, &actions);
@@ -261,7 +275,8 @@ impl Distillation {
             let anchors = heads.views(student, &trunk.reading(student, expected.h));
             (anchors, trunk.reading(student, h), heads.views(student, &all))
         } else {
-            let reading = trunk.read(student, &view.index_select(0, &anchor_rows), &mut Noise::Off);
+            let seen = view.index_select(0, &anchor_rows);
+            let reading = self.read((network, student), &seen, detach);
             let keys = no_grad(|| {
                 let taught = trunk.read(&self.teacher, &x, &mut Noise::Off);
                 heads.views(&self.teacher, &taught)
@@ -294,6 +309,22 @@ impl Distillation {
             })
         });
         Ok(ContrastLoss { total, measured })
+    }
+
+    /// The student's reading. Detached, no gradient goes below the embedding, nor is it computed.
+    fn read(
+        &self,
+        (network, student): (&dyn DecisionNetwork, &Params),
+        x: &Tensor,
+        detach: bool,
+    ) -> Reading {
+        let trunk = network.trunk();
+        if detach {
+            let h = no_grad(|| trunk.embed(student, x, &mut Noise::Off));
+            trunk.reading(student, h)
+        } else {
+            trunk.read(student, x, &mut Noise::Off)
+        }
     }
 
     /// Loss `[B]` of one reading.
