@@ -5,7 +5,7 @@
 mod common;
 
 use common::binary;
-use contrail::config::{Overrides, from_toml, load};
+use contrail::config::{Overrides, ScheduleName, from_toml, load};
 use contrail::run::Spaces;
 use contrail_envs::Registry;
 use contrail_envs::python::is_python;
@@ -51,7 +51,6 @@ fn every_method_runs() {
         match study {
             "minatar" => &[
                 "run.env_steps=1200",
-                "schedule.phase_env_steps=600",
                 "learner.learning_starts_env_steps=200",
                 "exploration.initial_random_env_steps=200",
                 "log.period_env_steps=200",
@@ -75,6 +74,9 @@ fn every_method_runs() {
             let mut command = binary();
             command.arg("train").arg(&method).arg("--run-dir").arg(dir.path().join("run"));
             let mut settings = small(study).to_vec();
+            if config.schedule.name() == ScheduleName::Sequential {
+                settings.extend(["schedule.phase_env_steps=600"]);
+            }
             if config.shift.random_env_steps > 0 {
                 settings.extend(["shift.random_env_steps=200"]);
             }

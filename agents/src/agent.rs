@@ -1,6 +1,6 @@
 //! What the runtime knows of any algorithm.
 
-use crate::contrast::{ContrastReport, Distiller, Part};
+use crate::contrast::{ContrastReport, Distiller, Frozen, Part};
 use crate::{ActionBatch, AgentError, AgentState, Minibatch, ObsBatch};
 use rand::Rng;
 
@@ -48,6 +48,13 @@ pub trait Agent: Send {
     /// Gives a part of every network fresh values and forgets its moments. What follows the online
     /// networks does not: see [`Agent::settle`].
     fn renew(&mut self, part: Part, rng: &mut dyn Rng);
+
+    /// Leaves parameters out of further updates.
+    fn freeze(&mut self, frozen: Frozen);
+
+    /// From now on all parameters are pulled to where they are; 0 lets them go. The loss gets half of
+    /// `coefficient` times the squared distance.
+    fn pull_to_here(&mut self, coefficient: f64);
 
     /// Makes everything that follows the online network catch up with it: after a shift, the
     /// bootstrap must not come from what the start left behind.

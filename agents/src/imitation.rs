@@ -2,7 +2,8 @@
 
 use crate::agent::{ActMode, Agent, Policy, UpdateReport, UpdateSettings};
 use crate::contrast::{
-    ContrastHeads, ContrastReport, DecisionNetwork, Distillation, Distiller, Part, Representation,
+    ContrastHeads, ContrastReport, DecisionNetwork, Distillation, Distiller, Frozen, Part,
+    Representation,
 };
 use crate::nn::{Mlp, MlpOptions, Noise, obs_tensor};
 use crate::optim::{AdamStep, Trainable};
@@ -204,6 +205,15 @@ impl Agent for Imitation {
             ];
         }
         Ok(report)
+    }
+
+    fn freeze(&mut self, frozen: Frozen) {
+        let layout = &self.network.layout;
+        self.online.freeze(layout, |name| frozen.holds(layout, name));
+    }
+
+    fn pull_to_here(&mut self, coefficient: f64) {
+        self.online.pull_to_here(coefficient);
     }
 
     fn renew(&mut self, part: Part, rng: &mut dyn Rng) {

@@ -42,6 +42,18 @@ pub struct Trainable {
     steps: u64,
     /// Elements that updates leave alone, in order and disjoint.
     frozen: Vec<Range<usize>>,
+    /// Where parameters are pulled to, if they are.
+    pull: Option<Pull>,
+}
+
+/// Half of `coefficient` times the squared distance to `origin`, as a part of the loss.
+///
+/// # Source
+/// L2-SP: Li et al. 2018 (arXiv 1802.01483), equation 2.
+#[derive(Debug)]
+struct Pull {
+    origin: Vec<f32>, // [P]
+    coefficient: f32,
 }
 
 #[derive(Debug)]
@@ -70,7 +82,7 @@ impl Trainable {
         } else {
             Moments::Device { m: params.flat().zeros_like(), v: params.flat().zeros_like() }
         };
-        Self { params, moments, steps: 0, frozen: Vec::new() }
+        Self { params, moments, steps: 0, frozen: Vec::new(), pull: None }
     }
 
     /// The parameters.
@@ -144,6 +156,11 @@ impl Trainable {
         let Moments::Host { values, grad, m, v } = &mut self.moments else {
             unreachable!("called for parameters on the CPU")
         };
+        if let Some(Pull { origin, coefficient }) = &self.pull {
+            for ((g, value), start) in grad.iter_mut().zip(&*values).zip(origin) {
+                *g += coefficient * (value - start);
+            }
+        }
         self.frozen.iter().for_each(|part| grad[part.clone()].fill(0.0));
         let norm = norm_of(grad);
         check_finite(loss, norm, self.steps + 1)?;
@@ -173,6 +190,10 @@ impl Trainable {
             unreachable!("called for parameters on a device")
         };
         let mut grad = grad.shallow_clone();
+        if let Some(Pull { origin, coefficient }) = &self.pull {
+            let origin = Tensor::from_slice(origin).to_device(self.params.device());
+            grad += (self.params.flat() - origin) * f64::from(*coefficient);
+        }
         if !self.frozen.is_empty() {
             grad = grad.copy();
             for part in &self.frozen {
@@ -195,6 +216,12 @@ impl Trainable {
         }
         self.steps += 1;
         Ok(norm)
+    }
+
+    /// From now on the parameters are pulled to where they are; 0 lets them go.
+    pub fn pull_to_here(&mut self, coefficient: f64) {
+        let pull = |origin| Pull { origin, coefficient: coefficient as f32 };
+        self.pull = (coefficient > 0.0).then(|| pull(self.values()));
     }
 
     /// Leaves the parameters that `is_frozen` names out of every further step, moments included;
@@ -278,6 +305,13 @@ impl Trainable {
         state.arrays.push(NamedArray::vector(format!("{name}/adam/m"), m));
         state.arrays.push(NamedArray::vector(format!("{name}/adam/v"), v));
         state.counters.push((format!("{name}/adam/steps"), self.steps));
+        if let Some(Pull { origin, coefficient }) = &self.pull {
+            let mut push = |part: &str, values: Vec<f32>| {
+                state.arrays.push(NamedArray::vector(format!("{name}/pull/{part}"), values));
+            };
+            push("origin", origin.clone());
+            push("coefficient", vec![*coefficient]);
+        }
     }
 
     /// Takes back what [`Trainable::save`] wrote.
@@ -300,6 +334,13 @@ impl Trainable {
         let saved_v = state.array(&format!("{name}/adam/v"), &len)?;
         self.steps = state.counter(&format!("{name}/adam/steps"))?;
         self.params.write(&restored);
+        let has_pull = state.arrays.iter().any(|array| array.name == format!("{name}/pull/origin"));
+        self.pull = None;
+        if has_pull {
+            let origin = state.array(&format!("{name}/pull/origin"), &len)?.to_vec();
+            let coefficient = state.array(&format!("{name}/pull/coefficient"), &[1])?[0];
+            self.pull = Some(Pull { origin, coefficient });
+        }
         match &mut self.moments {
             Moments::Host { values, m, v, .. } => {
                 *values = restored;

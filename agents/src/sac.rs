@@ -2,7 +2,8 @@
 
 use crate::agent::{ActMode, Agent, Policy, UpdateReport, UpdateSettings};
 use crate::contrast::{
-    ContrastHeads, ContrastReport, DecisionNetwork, Distillation, Distiller, Part, Representation,
+    ContrastHeads, ContrastReport, DecisionNetwork, Distillation, Distiller, Frozen, Part,
+    Representation,
 };
 use crate::losses;
 use crate::nn::{Encoder, Mlp, MlpOptions, Noise, normal, obs_tensor};
@@ -419,6 +420,18 @@ impl Agent for Sac {
         Some(Distiller { network, online, distillation, step })
     }
 
+    fn freeze(&mut self, frozen: Frozen) {
+        let layout = &self.policy_network.layout;
+        self.policy.freeze(layout, |name| frozen.holds(layout, name));
+        let encoder = |name: &str| frozen == Frozen::Encoder && name.contains("/encoder/");
+        self.critics.freeze(&self.critics_network.layout, encoder);
+    }
+
+    fn pull_to_here(&mut self, coefficient: f64) {
+        self.policy.pull_to_here(coefficient);
+        self.critics.pull_to_here(coefficient);
+    }
+
     fn renew(&mut self, part: Part, rng: &mut dyn Rng) {
         let layout = &self.policy_network.layout;
         self.policy.renew(layout, &layout.init(rng), |name| part.holds(layout, name));
@@ -428,6 +441,7 @@ impl Agent for Sac {
         self.critics.renew(layout, &layout.init(rng), |name| match part {
             Part::Whole => true,
             Part::Stem => name.contains(stem),
+            Part::Heads => !name.contains("/encoder/"),
             Part::None | Part::Dynamics | Part::All => false,
         });
         if part == Part::Whole {

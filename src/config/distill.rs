@@ -4,7 +4,9 @@
 use super::checks::{Checks, MAX_ENV_STEPS};
 use super::raw::RawConfig;
 use contrail_agents::Augmentation;
-use contrail_agents::contrast::{ContrastConfig, Objective, Part, Representation};
+use contrail_agents::contrast::{
+    ContrastConfig, DistillOn, Frozen, Objective, Part, Representation,
+};
 use contrail_agents::gate::GateRule;
 use contrail_agents::loss_policy::LossPolicyConfig;
 use contrail_agents::losses::Debias;
@@ -130,6 +132,10 @@ pub struct TeacherSection {
     pub pool: usize,
     /// eta: factor on KL(teacher || student) of action readings, on anchors of earlier subspaces.
     pub distillation_weight: f64,
+    /// Which anchors that is for: those of earlier subspaces, or the current stream.
+    pub distill_on: DistillOn,
+    /// Whether the teacher stays as it is after a shift.
+    pub fixed_after_shift: bool,
     /// Divides Q-values or logits in action readings.
     pub policy_temperature: f64,
     /// Whether the KL fades as the student's return comes up to the teacher's.
@@ -142,6 +148,8 @@ impl Default for TeacherSection {
             ema_rate: 0.01,
             pool: 4,
             distillation_weight: 0.0,
+            distill_on: DistillOn::Earlier,
+            fixed_after_shift: false,
             policy_temperature: 0.5,
             gate_by_return: true,
         }
@@ -198,8 +206,11 @@ pub struct ShiftSection {
     pub align_anchors: usize,
     /// Adam's step size of the alignment.
     pub align_learning_rate: f64,
-    /// Whether latent dynamics and outcome heads stay as the sources taught them.
-    pub freeze_knowledge: bool,
+    /// What stays as the sources taught it: nothing, the knowledge (latent dynamics and outcome
+    /// heads), or the encoder with the shared layers.
+    pub freeze: Frozen,
+    /// Factor on half the squared distance to the parameters at the shift; 0 = none.
+    pub l2_to_start: f64,
     /// Episodes of the subspace that ends by which student and teacher are compared; the better
     /// one is the next teacher. 0 = the teacher stays.
     pub judge_episodes: u32,
@@ -232,6 +243,8 @@ pub enum Start {
     Fresh,
     /// Where it is, with a fresh input stem.
     RenewStem,
+    /// Where it is, with fresh decision heads.
+    NewHead,
     /// The best of these by short evaluations.
     Guard,
 }
@@ -278,7 +291,8 @@ impl Default for ShiftSection {
             align_updates: 3000,
             align_anchors: 128,
             align_learning_rate: 1e-3,
-            freeze_knowledge: true,
+            freeze: Frozen::Knowledge,
+            l2_to_start: 0.0,
             judge_episodes: 10,
             renew_dormant: false,
             accuracy_drop: 0.5,
@@ -318,6 +332,7 @@ impl DistillConfig {
                     hardness: contrast.loss_hardness,
                 },
                 distillation_weight: self.teacher.distillation_weight,
+                distill_on: self.teacher.distill_on,
                 policy_temperature: self.teacher.policy_temperature,
                 outcome_weight: contrast.outcome_weight,
                 augmentation: contrast.augmentation,
@@ -365,6 +380,7 @@ impl Checks {
             self.within("shift.random_env_steps", shift.random_env_steps, 0..=MAX_ENV_STEPS);
             self.within("shift.align_updates", shift.align_updates, 0..=1_000_000_000);
             self.within("shift.align_anchors", shift.align_anchors, 2..=65_536);
+            self.within("shift.l2_to_start", shift.l2_to_start, 0.0..=1e3);
             self.within("shift.judge_episodes", shift.judge_episodes, 0..=100_000);
             self.within("shift.accuracy_drop", shift.accuracy_drop, 0.01..=1.0);
             self.positive("shift.align_learning_rate", shift.align_learning_rate, 1.0);

@@ -3,7 +3,7 @@
 use crate::contrast::Readings;
 use crate::message::{DistillJob, PolicySnapshot, PriorityUpdate, SampledBatch, TokenUpdate};
 use anyhow::{Context as _, Result};
-use contrail_agents::contrast::{ContrastTask, Distiller, Part};
+use contrail_agents::contrast::{ContrastTask, Distiller, Frozen, Part};
 use contrail_agents::{Agent, AgentState, ContrastBatch, ObsBatch, Policy, UpdateSettings};
 use contrail_envs::{Prng, SeedStream};
 use serde::{Deserialize, Serialize};
@@ -144,6 +144,16 @@ impl Learner {
     /// Gives a part of the networks fresh values; see [`Agent::renew`].
     pub fn renew(&mut self, part: Part) {
         self.agent.renew(part, &mut self.rng);
+    }
+
+    /// Leaves parameters out of further updates; see [`Agent::freeze`].
+    pub fn freeze(&mut self, frozen: Frozen) {
+        self.agent.freeze(frozen);
+    }
+
+    /// See [`Agent::pull_to_here`].
+    pub fn pull_to_here(&mut self, coefficient: f64) {
+        self.agent.pull_to_here(coefficient);
     }
 
     /// Renews what the embedding does not use, by its activations on `obs`. Returns how many units;

@@ -36,7 +36,7 @@ pub(super) struct ShiftState {
     collects_until: Option<u64>,
     /// Env steps until which actors act at random.
     random_until: u64,
-    knowledge_frozen: bool,
+    frozen: Frozen,
     /// Return of the teacher in the present subspace, where distillation is gated by it.
     teacher_return: Option<f64>,
     watch: Watch,
@@ -128,7 +128,7 @@ impl Run<'_> {
     pub(super) fn restore_shift(&mut self) {
         let state = self.ledger.shift.clone();
         self.act_randomly_until(state.random_until);
-        self.freeze_knowledge(state.knowledge_frozen);
+        self.freeze(state.frozen);
     }
 
     fn act_randomly_until(&mut self, env_steps: u64) {
@@ -136,11 +136,9 @@ impl Run<'_> {
         self.recorder.act_randomly_until(env_steps);
     }
 
-    fn freeze_knowledge(&mut self, frozen: bool) {
-        self.ledger.shift.knowledge_frozen = frozen;
-        if let Some(mut distiller) = self.roles.learner.distiller() {
-            distiller.freeze(if frozen { Frozen::Knowledge } else { Frozen::Nothing });
-        }
+    fn freeze(&mut self, frozen: Frozen) {
+        self.ledger.shift.frozen = frozen;
+        self.roles.learner.freeze(frozen);
     }
 
     fn due_shift(&mut self) -> Result<Option<Due>> {
@@ -203,12 +201,16 @@ impl Run<'_> {
             Start::Keep | Start::Guard => {}
             Start::Fresh => self.roles.learner.renew(Part::Whole),
             Start::RenewStem => self.roles.learner.renew(Part::Stem),
+            Start::NewHead => self.roles.learner.renew(Part::Heads),
         }
         if let Some(preparer) = &mut self.roles.preparer {
             preparer.begin_phase(at, Alignment::is_wanted(&rules))?;
         }
         if let Some(distiller) = self.roles.learner.distiller() {
             distiller.distillation.set_phase(1.0, due.to.into_iter().collect());
+            let teacher = self.config.distill.as_ref().map(|distill| &distill.teacher);
+            let fixed = teacher.is_some_and(|teacher| teacher.fixed_after_shift);
+            distiller.distillation.fix_teacher(fixed);
         }
         let until = at + rules.random_env_steps;
         self.ledger.shift.random_until = until;
@@ -281,7 +283,9 @@ impl Run<'_> {
         if let Some(preparer) = &mut self.roles.preparer {
             preparer.end_collection();
         }
-        self.freeze_knowledge(rules.freeze_knowledge && chosen != "fresh");
+        let fresh = chosen == "fresh" || rules.start == Start::Fresh;
+        self.freeze(if fresh { Frozen::Nothing } else { rules.freeze });
+        self.roles.learner.pull_to_here(rules.l2_to_start);
         self.roles.learner.settle();
         self.publish();
         self.measure_teacher()?;

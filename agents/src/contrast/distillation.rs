@@ -1,7 +1,9 @@
 //! The teacher, its pool, and what one contrastive update is.
 
 use super::indices::{Cosines, Indices, shared_len};
-use super::{CodedObs, ContrastConfig, ContrastReport, ContrastTask, DecisionNetwork, Objective};
+use super::{
+    CodedObs, ContrastConfig, ContrastReport, ContrastTask, DecisionNetwork, DistillOn, Objective,
+};
 use crate::gate::{self, GateRule};
 use crate::losses;
 use crate::nn::{Noise, obs_tensor};
@@ -22,6 +24,7 @@ pub struct Distillation {
     teacher: Params,
     /// Teachers frozen at shifts, the oldest first.
     pool: VecDeque<Vec<f32>>,
+    teacher_fixed: bool,
     /// Weight of the KL term, 0 to 1: return-gated by the runtime.
     distillation_gate: f64,
     /// Subspaces that the KL term leaves out: those of the current phase.
@@ -72,6 +75,7 @@ impl Distillation {
             config,
             teacher,
             pool: VecDeque::new(),
+            teacher_fixed: false,
             distillation_gate: 1.0,
             current_subspaces: Vec::new(),
             staged: None,
@@ -124,7 +128,7 @@ impl Distillation {
         if let Some(loss) = joint_loss.filter(|_| self.last.is_none()) {
             self.staged = None;
             let norm = online.minimize(&loss, step)?;
-            self.teacher.track(online.params(), self.config.teacher_ema_rate);
+            self.track(online.params());
             return Ok((norm, ContrastReport::default()));
         }
         let decision = online.gradient(decision_loss)?; // [P]
@@ -153,7 +157,7 @@ impl Distillation {
                 online.apply(&joint, &(decision_loss.detach() + loss), step)?
             }
         };
-        self.teacher.track(online.params(), self.config.teacher_ema_rate);
+        self.track(online.params());
         Ok((norm, report))
     }
 
@@ -170,8 +174,20 @@ impl Distillation {
         let view = View { detach: false, rng: Some(rng) };
         let loss = self.loss((network, online.params()), (task.batch, detail), view)?;
         online.minimize(&(&loss.total * task.weight), step)?;
-        self.teacher.track(online.params(), self.config.teacher_ema_rate);
+        self.track(online.params());
         Ok(self.metrics(&loss, task.batch))
+    }
+
+    /// The teacher follows the student, unless it is fixed.
+    fn track(&mut self, student: &Params) {
+        if !self.teacher_fixed {
+            self.teacher.track(student, self.config.teacher_ema_rate);
+        }
+    }
+
+    /// Whether the teacher stays as it is from now on.
+    pub fn fix_teacher(&mut self, fixed: bool) {
+        self.teacher_fixed = fixed;
     }
 
     /// Share of contrasts whose positive is closer than every negative.
@@ -340,11 +356,12 @@ impl Distillation {
                 let weighted = distance * &indices.positive_weights;
                 weighted.sum_dim_intlist([-1i64].as_slice(), false, Kind::Float)
             }
+            Objective::None => cosines.positive.select(1, 0) * 0.0,
         }
     }
 
     /// Mean KL(teacher || student), or squared distance of continuous actions, over anchors from
-    /// memory that are not of the current subspaces. A scalar; none where nothing is distilled.
+    /// memory of earlier subspaces, or over those of the stream. A scalar; none where nothing is distilled.
     fn distillation(
         &self,
         network: &dyn DecisionNetwork,
@@ -355,8 +372,10 @@ impl Distillation {
             return None;
         }
         let device = student.device();
-        let of_old = |(memory, subspace): (&f32, &u32)| {
-            if self.current_subspaces.contains(subspace) { 0.0 } else { *memory }
+        let of_old = |(memory, subspace): (&f32, &u32)| match self.config.distill_on {
+            DistillOn::Earlier if self.current_subspaces.contains(subspace) => 0.0,
+            DistillOn::Earlier => *memory,
+            DistillOn::Current => 1.0 - memory,
         };
         let weights: Vec<f32> =
             batch.from_memory.iter().zip(&batch.subspaces).map(of_old).collect();
@@ -454,6 +473,7 @@ impl Distillation {
             state.arrays.push(NamedArray::vector(format!("teacher_pool/{i}"), values.clone()));
         }
         state.counters.push(("teacher_pool".into(), self.pool.len() as u64));
+        state.counters.push(("teacher_fixed".into(), u64::from(self.teacher_fixed)));
         let subspaces = self.current_subspaces.iter().map(|s| *s as f32).collect();
         state.arrays.push(NamedArray::vector("current_subspaces".into(), subspaces));
         let gate = vec![self.distillation_gate as f32];
@@ -479,6 +499,7 @@ impl Distillation {
         let frozen = 0..state.counter("teacher_pool")?;
         let frozen = frozen.map(|i| Ok(state.array(&format!("teacher_pool/{i}"), &len)?.to_vec()));
         self.pool = frozen.collect::<Result<_, AgentError>>()?;
+        self.teacher_fixed = state.counter("teacher_fixed")? == 1;
         self.distillation_gate = f64::from(state.array("distillation_gate", &[1])?[0]);
         let subspaces = state.arrays.iter().find(|a| a.name == "current_subspaces");
         self.current_subspaces =

@@ -1,6 +1,6 @@
 //! A student with everything that distils it.
 
-use super::{CodedObs, ContrastTask, DecisionNetwork, Distillation, Part};
+use super::{CodedObs, ContrastTask, DecisionNetwork, Distillation, Frozen};
 use crate::nn::{Noise, obs_tensor};
 use crate::optim::{AdamStep, Trainable};
 use crate::params::Layout;
@@ -74,14 +74,10 @@ impl Distiller<'_> {
         self.distillation.code(self.network, obs)
     }
 
-    /// Leaves a part, or all but a part, out of further updates; [`Part::None`] frozen: all learn.
+    /// Leaves a part out of further updates.
     pub fn freeze(&mut self, frozen: Frozen) {
         let layout = self.network.layout();
-        self.online.freeze(layout, |name| match frozen {
-            Frozen::Nothing => false,
-            Frozen::Knowledge => name.starts_with("dynamics/") || name.starts_with("outcome/"),
-            Frozen::AllBut(part) => !part.holds(layout, name),
-        });
+        self.online.freeze(layout, |name| frozen.holds(layout, name));
     }
 
     /// How much of its space the student's representation of `obs` uses.
@@ -200,15 +196,4 @@ fn renew_units(layout: &Layout, online: &mut Trainable, dormant: &[bool], rng: &
         }
     }
     online.renew_elements(&elements);
-}
-
-/// What updates leave alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Frozen {
-    /// Nothing.
-    Nothing,
-    /// Latent dynamics and outcome heads: what was learned of the world on the sources.
-    Knowledge,
-    /// Everything but a part.
-    AllBut(Part),
 }

@@ -12,9 +12,9 @@ mod indices;
 mod part;
 
 pub use distillation::Distillation;
-pub use distiller::{Distiller, Frozen, RepresentationStats};
+pub use distiller::{Distiller, RepresentationStats};
 pub use heads::ContrastHeads;
-pub use part::Part;
+pub use part::{Frozen, Part};
 
 use crate::augment::Augmentation;
 use crate::gate::GateRule;
@@ -35,6 +35,19 @@ pub enum Objective {
     /// Normalised squared error to the positives, negatives unused: the ablation that takes the
     /// contrast out (Schwarzer et al. 2021, SPR).
     SquaredError,
+    /// Nothing: distillation of the teacher, and the heads of the predictive relation, alone.
+    None,
+}
+
+/// Which anchors the student is distilled on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DistillOn {
+    /// Those from memory of earlier subspaces: what the teacher knew is kept.
+    #[default]
+    Earlier,
+    /// Those of the current stream: the teacher shows what it would do now (kickstarting).
+    Current,
 }
 
 /// The learner's side of contrastive distillation.
@@ -52,6 +65,8 @@ pub struct ContrastConfig {
     pub debias: Debias,
     /// eta: factor on KL(teacher || student) of the action readings, on anchors from memory.
     pub distillation_weight: f64,
+    /// Which anchors that is for.
+    pub distill_on: DistillOn,
     /// Divides the logits of action readings, above 0.
     pub policy_temperature: f64,
     /// Factor on the loss of the reward and continuation heads, in predictive contrasts.

@@ -15,8 +15,41 @@ pub enum Part {
     Dynamics,
     /// Everything but the decision heads.
     All,
+    /// What the decision heads are: everything but the encoder, the shared layers, and what only
+    /// contrastive distillation reads.
+    Heads,
     /// Everything: a fresh start.
     Whole,
+}
+
+/// What updates leave alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Frozen {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Latent dynamics and outcome heads: what was learned of the world on the sources.
+    Knowledge,
+    /// Encoder and shared layers.
+    Encoder,
+    /// Everything but a part.
+    #[serde(skip)]
+    AllBut(Part),
+}
+
+impl Frozen {
+    /// Whether the parameter `name` of `layout` is left alone.
+    #[must_use]
+    pub fn holds(self, layout: &Layout, name: &str) -> bool {
+        let begins = |parts: &[&str]| parts.iter().any(|part| name.starts_with(part));
+        match self {
+            Self::Nothing => false,
+            Self::Knowledge => begins(&["dynamics/", "outcome/"]),
+            Self::Encoder => begins(&["encoder/", "shared/"]),
+            Self::AllBut(part) => !part.holds(layout, name),
+        }
+    }
 }
 
 impl Part {
@@ -28,6 +61,7 @@ impl Part {
             Self::Stem => "stem",
             Self::Dynamics => "dynamics",
             Self::All => "all",
+            Self::Heads => "heads",
             Self::Whole => "whole",
         }
     }
@@ -43,6 +77,7 @@ impl Part {
             Self::Whole => true,
             Self::Stem => name.starts_with(stem),
             Self::Dynamics => dynamics,
+            Self::Heads => !Self::All.holds(layout, name),
             Self::All => {
                 let parts = ["encoder/", "shared/", "tokens", "projection/", "outcome/"];
                 dynamics || parts.iter().any(|part| name.starts_with(part))
