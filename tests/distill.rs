@@ -192,7 +192,7 @@ const CURVES: [&str; 31] = [
     "loss_policy/regret",
     "loss_policy/best_fixed_arm",
     "loss_policy/none/share",
-    "loss_policy/predictive/beta1/weight0.5/share",
+    "loss_policy/predictive/beta1/weight0.1/share",
     "perf/contrast_time_share",
     "phase/auc",
 ];

@@ -114,7 +114,7 @@ impl Default for ContrastSection {
             loss_hardness: 0.0,
             dynamics_units: 128,
             outcome_weight: 1.0,
-            gate: GateRule::Off,
+            gate: GateRule::Drop,
             augmentation: Augmentation::None,
             shuffled: false,
         }

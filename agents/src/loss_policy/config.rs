@@ -79,7 +79,7 @@ impl Default for LossPolicyConfig {
             kind: LossPolicyKind::DiscountedUcb,
             relations: Relation::ALL.to_vec(),
             betas: vec![0.0, 1.0],
-            weights: vec![0.5],
+            weights: vec![0.1],
             with_none: true,
             period_updates: 8,
             discount: 0.98,
