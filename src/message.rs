@@ -90,6 +90,8 @@ pub struct DistillJob {
     pub alone: Vec<Contrasts>,
     /// Segments whose token codes and action readings are missing or old.
     pub coding: Option<CodingRequest>,
+    /// Whether the joint contrasts should report their curves.
+    pub detail: bool,
     /// Curves of the memory and the loss policy; empty unless asked for.
     pub metrics: Vec<(String, f64)>,
     /// Histograms; empty unless asked for.

@@ -325,7 +325,7 @@ impl Agent for Dqn {
             None => (self.online.minimize(&mean_loss, step)?, ContrastReport::default()),
             Some(distillation) => {
                 let student = (&*self.network as &dyn DecisionNetwork, &mut self.online);
-                distillation.minimize(student, (&mean_loss, settings.detail), step)?
+                distillation.minimize(student, &mean_loss, step)?
             }
         };
         self.updates += 1;

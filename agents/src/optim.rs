@@ -131,6 +131,16 @@ impl Trainable {
         Ok(gather_device(&grads, views))
     }
 
+    /// The same of a loss whose graph is needed again.
+    ///
+    /// # Errors
+    /// As those of [`Trainable::gradient`].
+    pub fn gradient_of_many(&self, loss: &Tensor) -> Result<Tensor, AgentError> {
+        let views = self.params.views();
+        let grads = Tensor::f_run_backward(&[loss], views, true, false)?;
+        Ok(gather_device(&grads, views))
+    }
+
     /// Takes one step along a `gradient` `[P]` of a `loss` (a scalar), as [`Trainable::minimize`]
     /// does.
     ///

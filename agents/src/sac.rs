@@ -298,7 +298,6 @@ impl Sac {
     fn update_policy(
         &mut self,
         batch: &Batch,
-        detail: bool,
         rng: &mut dyn Rng,
     ) -> Result<PolicyUpdate, AgentError> {
         let (action, log_prob) = self.policy_network.sample(self.policy.params(), &batch.obs, rng);
@@ -312,7 +311,7 @@ impl Sac {
             }
             Some(distillation) => {
                 let student = (&*self.policy_network as &dyn DecisionNetwork, &mut self.policy);
-                distillation.minimize(student, (&loss, detail), step)?.1
+                distillation.minimize(student, &loss, step)?.1
             }
         };
         let log_prob_mean = scalar::double(&log_prob.mean(Kind::Float));
@@ -382,7 +381,7 @@ impl Agent for Sac {
     ) -> Result<UpdateReport, AgentError> {
         let batch = Batch::new(batch, &self.policy_network, self.target_critics.device())?;
         let critic = self.update_critics(&batch, rng)?;
-        let policy = self.update_policy(&batch, settings.detail, rng)?;
+        let policy = self.update_policy(&batch, rng)?;
         let (policy_loss, log_prob_mean) = (policy.loss, policy.log_prob_mean);
         if self.config.learn_entropy_coefficient {
             self.update_coefficient(log_prob_mean)?;

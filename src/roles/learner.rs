@@ -22,6 +22,9 @@ pub struct Learner {
 pub struct LearnReport {
     /// Updates done so far, this one included.
     pub updates: u64,
+    /// Whether these are curves that were asked for. If not they come late: of contrasts, which are
+    /// not in every update.
+    pub is_row: bool,
     /// Curves; empty unless asked for.
     pub metrics: Vec<(String, f64)>,
     /// Histograms; empty unless asked for.
@@ -74,7 +77,7 @@ impl Learner {
         let begin = Instant::now();
         let mut learned = LearnReport::default();
         let readings = match distill {
-            Some(job) => Some(self.contrast(job, detail, &mut learned)?),
+            Some(job) => Some(self.contrast(job, &mut learned)?),
             None => None,
         };
         learned.contrast_time = begin.elapsed();
@@ -85,6 +88,7 @@ impl Learner {
         learned.metrics.extend(metrics.map(|(name, value)| (name.to_owned(), value)));
         let histograms = report.histograms.into_iter();
         learned.histograms.extend(histograms.map(|(name, values)| (name.to_owned(), values)));
+        learned.is_row = detail;
         learned.updates = self.agent.updates();
         learned.update_time = begin.elapsed();
         let value = |name| learned.metrics.iter().find(|(n, _)| n == name).map(|(_, v)| *v);
@@ -101,12 +105,7 @@ impl Learner {
     }
 
     /// Reads what the memory wants read, updates on contrasts alone, and stages the joint ones.
-    fn contrast(
-        &mut self,
-        job: DistillJob,
-        detail: bool,
-        learned: &mut LearnReport,
-    ) -> Result<Option<Readings>> {
+    fn contrast(&mut self, job: DistillJob, learned: &mut LearnReport) -> Result<Option<Readings>> {
         let version = self.agent.updates();
         let mut distiller = self.agent.distiller().context("the agent cannot be distilled")?;
         let readings = job.coding.map(|request| {
@@ -124,8 +123,8 @@ impl Learner {
                 weight: contrasts.weight,
                 apart: contrasts.measured,
             };
-            let metrics = distiller.stage(task, detail, &mut self.rng)?;
-            if detail {
+            let metrics = distiller.stage(task, job.detail, &mut self.rng)?;
+            if job.detail {
                 let curves = distiller.stats(&contrasts.batch.obs).curves();
                 learned.metrics.extend(curves.into_iter().map(|(name, v)| (name.to_owned(), v)));
             }

@@ -79,6 +79,8 @@ struct Books {
     state: PolicyState,
     report: ContrastReport,
     collects: bool,
+    /// Curves were asked for and no contrast has reported them yet.
+    detail_due: bool,
 }
 
 /// Everything of a saved preparer but its stores.
@@ -116,6 +118,7 @@ impl Preparer {
                 state,
                 report: ContrastReport::default(),
                 collects: false,
+                detail_due: false,
             },
             parts,
         })
@@ -150,16 +153,21 @@ impl Preparer {
         };
         let mut job = DistillJob { coding, ..DistillJob::default() };
         self.books.updates += 1;
+        self.books.detail_due |= detail;
         let mut chosen = None;
         if self.books.updates > self.parts.contrast.warmup_updates {
             self.books.owed += self.parts.contrast.updates_per_update;
             let count = self.books.owed.floor();
             self.books.owed -= count;
             if count >= 1.0 {
-                chosen = self.choose((env_steps, detail), count as usize, &mut job)?;
+                chosen = self.choose(env_steps, count as usize, &mut job)?;
             }
         }
         self.under_way.push_back(chosen);
+        job.detail = self.books.detail_due && job.joint.is_some();
+        if job.detail {
+            self.books.detail_due = false;
+        }
         if detail {
             job.metrics = self.metrics();
             job.histograms = vec![("loss_policy/arms".into(), self.policy.choice_histogram())];
@@ -171,7 +179,7 @@ impl Preparer {
     /// the decision update. An arm without contrast is paid its 0 at once.
     fn choose(
         &mut self,
-        (env_steps, detail): (u64, bool),
+        env_steps: u64,
         count: usize,
         job: &mut DistillJob,
     ) -> Result<Option<Choice>> {
@@ -183,7 +191,7 @@ impl Preparer {
             self.policy.reward(&choice, 0.0)?;
             return Ok(None);
         };
-        let expert = self.parts.expert && detail;
+        let expert = self.parts.expert && self.books.detail_due;
         let spec = ContrastSpec { expert, ..self.spec(relation, arm.beta) };
         // A single arm is compared with nothing.
         let measured = self.parts.loss_policy.kind.compares();

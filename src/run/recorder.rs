@@ -291,10 +291,12 @@ impl Recorder {
         self.counters.updates = report.updates;
         self.spent.update += report.update_time;
         self.spent.contrast += report.contrast_time;
-        if !report.metrics.is_empty() {
+        if report.is_row {
             self.state.metrics = report.metrics;
             self.state.histograms = report.histograms;
             self.state.wants_detail = false;
+        } else {
+            self.state.metrics.extend(report.metrics);
         }
     }
 

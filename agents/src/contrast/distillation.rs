@@ -35,12 +35,13 @@ pub struct Distillation {
     last: Option<(Tensor, Tensor)>,
 }
 
+/// Contrasts that wait for a decision update.
 #[derive(Debug)]
-enum Staged {
-    /// A loss with its graph, a scalar.
-    Loss(Tensor),
-    /// Gradient `[P]` and loss, a scalar.
-    Gradient(Tensor, Tensor),
+struct Staged {
+    loss: Tensor,             // scalar; with its graph, if there is no gradient yet
+    gradient: Option<Tensor>, // [P]
+    /// Whether curves are asked for.
+    detail: bool,
 }
 
 struct ContrastLoss {
@@ -94,17 +95,13 @@ impl Distillation {
         (task, detail): (ContrastTask<'_>, bool),
         rng: &mut dyn Rng,
     ) -> Result<Vec<(&'static str, f64)>, AgentError> {
-        let detach = self.config.gate == GateRule::Detach && !detail;
+        let detach = self.config.gate == GateRule::Detach;
         let view = View { detach, rng: Some(rng) };
         let loss = self.loss((network, online.params()), (task.batch, detail), view)?;
         let weighted = &loss.total * task.weight;
         let gated = !matches!(self.config.gate, GateRule::Off | GateRule::Detach);
-        let apart = task.apart || detail || gated;
-        self.staged = Some(if apart {
-            Staged::Gradient(online.gradient(&weighted)?, weighted.detach())
-        } else {
-            Staged::Loss(weighted)
-        });
+        let gradient = (task.apart || gated).then(|| online.gradient(&weighted)).transpose()?;
+        self.staged = Some(Staged { loss: weighted, gradient, detail });
         Ok(self.metrics(&loss, task.batch))
     }
 
@@ -117,48 +114,50 @@ impl Distillation {
     pub fn minimize(
         &mut self,
         (network, online): (&dyn DecisionNetwork, &mut Trainable),
-        (decision_loss, detail): (&Tensor, bool),
+        decision_loss: &Tensor,
         step: AdamStep,
     ) -> Result<(f64, ContrastReport), AgentError> {
-        let joint_loss = match &self.staged {
-            None => Some(decision_loss.shallow_clone()),
-            Some(Staged::Loss(loss)) => Some(decision_loss + loss),
-            Some(Staged::Gradient(..)) => None,
-        };
-        if let Some(loss) = joint_loss.filter(|_| self.last.is_none()) {
-            self.staged = None;
-            let norm = online.minimize(&loss, step)?;
-            self.track(online.params());
-            return Ok((norm, ContrastReport::default()));
-        }
-        let decision = online.gradient(decision_loss)?; // [P]
         let shared = shared_len(network.layout());
-        let decision_shared = decision.narrow(0, 0, shared);
-        let mut report =
-            ContrastReport { last_gain: self.gain(&decision_shared), ..ContrastReport::default() };
-        let norm = match self.staged.take() {
-            None => online.apply(&decision, decision_loss, step)?,
-            Some(Staged::Loss(loss)) => {
-                let joint = &decision + online.gradient(&loss)?;
-                online.apply(&joint, &(decision_loss.detach() + loss.detach()), step)?
-            }
-            Some(Staged::Gradient(auxiliary, loss)) => {
-                let gated = gate::gate(&decision, &auxiliary, 0..shared, self.config.gate);
-                let joint = &decision + &gated.gradient;
-                self.last = Some((decision_shared.copy(), joint.narrow(0, 0, shared).copy()));
-                if detail {
-                    report.metrics = vec![
-                        ("aux/gradient_cosine", gated.cosine),
-                        ("aux/decision_gradient_norm", gated.decision_norm),
-                        ("aux/auxiliary_gradient_norm", gated.auxiliary_norm),
-                        ("aux/gradient_dropped", f64::from(u8::from(gated.dropped))),
-                    ];
-                }
-                online.apply(&joint, &(decision_loss.detach() + loss), step)?
-            }
+        let staged = self.staged.take();
+        let measured = staged.as_ref().is_some_and(|staged| staged.gradient.is_some());
+        let (norm, report) = if measured || self.last.is_some() {
+            self.minimize_apart((online, shared), (decision_loss, staged), step)?
+        } else {
+            minimize_at_once((online, shared), (decision_loss, staged), step)?
         };
         self.track(online.params());
         Ok((norm, report))
+    }
+
+    /// Two backward passes.
+    fn minimize_apart(
+        &mut self,
+        (online, shared): (&mut Trainable, i64),
+        (decision_loss, staged): (&Tensor, Option<Staged>),
+        step: AdamStep,
+    ) -> Result<(f64, ContrastReport), AgentError> {
+        let decision = online.gradient(decision_loss)?; // [P]
+        let decision_shared = decision.narrow(0, 0, shared);
+        let mut report =
+            ContrastReport { last_gain: self.gain(&decision_shared), ..ContrastReport::default() };
+        let Some(Staged { loss, gradient, detail }) = staged else {
+            return Ok((online.apply(&decision, decision_loss, step)?, report));
+        };
+        let is_measured = gradient.is_some();
+        let auxiliary = match gradient {
+            Some(gradient) => gradient,
+            None => online.gradient(&loss)?,
+        };
+        let gated = gate::gate(&decision, &auxiliary, 0..shared, self.config.gate);
+        let joint = &decision + &gated.gradient;
+        if is_measured {
+            self.last = Some((decision_shared.copy(), joint.narrow(0, 0, shared).copy()));
+        }
+        if detail {
+            report.metrics = gradient_metrics(&gated);
+        }
+        let loss = decision_loss.detach() + loss.detach();
+        Ok((online.apply(&joint, &loss, step)?, report))
     }
 
     /// One step on contrasts alone, the gate's `detach` left aside: there is no decision to protect.
@@ -486,6 +485,34 @@ impl Distillation {
             push("last_direction/joint", joint);
         }
     }
+}
+
+/// One backward pass. What curves need is computed beside it and changes nothing.
+fn minimize_at_once(
+    (online, shared): (&mut Trainable, i64),
+    (decision_loss, staged): (&Tensor, Option<Staged>),
+    step: AdamStep,
+) -> Result<(f64, ContrastReport), AgentError> {
+    let mut report = ContrastReport::default();
+    let Some(Staged { loss, detail, .. }) = staged else {
+        return Ok((online.minimize(decision_loss, step)?, report));
+    };
+    if detail {
+        let decision = online.gradient_of_many(decision_loss)?;
+        let auxiliary = online.gradient_of_many(&loss)?;
+        report.metrics =
+            gradient_metrics(&gate::gate(&decision, &auxiliary, 0..shared, GateRule::Off));
+    }
+    Ok((online.minimize(&(decision_loss + loss), step)?, report))
+}
+
+fn gradient_metrics(gated: &gate::Gated) -> Vec<(&'static str, f64)> {
+    vec![
+        ("aux/gradient_cosine", gated.cosine),
+        ("aux/decision_gradient_norm", gated.decision_norm),
+        ("aux/auxiliary_gradient_norm", gated.auxiliary_norm),
+        ("aux/gradient_dropped", f64::from(u8::from(gated.dropped))),
+    ]
 }
 
 impl Distillation {
