@@ -4,6 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "distill/resumes.rs"]
+mod resumes;
+#[path = "distill/shifts.rs"]
+mod shifts;
 
 use common::{
     RAINBOW, SAC, assert_same, checkpoints, config, contrail, forget_after, last, records, resume,

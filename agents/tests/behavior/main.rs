@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test panics when it fails
 
+mod distill;
 mod faults;
 mod policy;
 mod q_values;
