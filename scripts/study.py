@@ -66,6 +66,8 @@ NEGATIVES = {
     "chosen": ["loss_policy.kind=discounted_ucb", "loss_policy.betas=[0.0, 0.5, 1.0, 2.0]", "loss_policy.with_none=false"],
 }
 COUNTS = [1, 4, 16, 64]
+# Of the sources when the study began: build before.
+COMMIT = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 lock = threading.Lock()
 
 
@@ -86,7 +88,6 @@ def rows_of(folder):
 def record(study, method, variant, seed, folder, found):
     """Appends one line; whole or not at all."""
     result = json.loads((folder / "result.json").read_text())
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
     line = {
         "study": study,
         "method": method,
@@ -96,7 +97,7 @@ def record(study, method, variant, seed, folder, found):
         "env_steps": result["counters"]["env_steps"],
         "updates": result["counters"]["updates"],
         "time_s": round(result["time_s"], 1),
-        "commit": commit.stdout.strip(),
+        "commit": COMMIT,
     }
     RESULTS.mkdir(exist_ok=True)
     with lock, open(RESULTS / f"{study}.jsonl", "a") as file:
