@@ -56,3 +56,87 @@ fn random_conv(x: &Tensor, rng: &mut dyn Rng) -> Tensor {
     let clean = Tensor::from_slice(&clean).to_device(x.device()).view([-1, 1, 1, 1]);
     x * &clean + varied * (1.0 - &clean)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scalar::floats;
+    use rand::SeedableRng;
+    use rand_xoshiro::Xoshiro256PlusPlus;
+    use tch::Kind;
+
+    fn rng(seed: u64) -> Xoshiro256PlusPlus {
+        Xoshiro256PlusPlus::seed_from_u64(seed)
+    }
+
+    /// `count` images of `channels` 5x5 channels; of the first the middle is 1, all else is 0.
+    fn points(count: i64, channels: i64) -> Tensor {
+        let x = Tensor::zeros([count, channels, 5, 5], tch::kind::FLOAT_CPU);
+        let _ = x.select(1, 0).select(1, 2).select(1, 2).fill_(1.0);
+        x
+    }
+
+    #[test]
+    fn shapes_stay_and_what_is_no_image_passes_as_it_is() {
+        for shape in [vec![3, 2, 5, 7], vec![1, 1, 1, 1], vec![2, 3, 4, 4]] {
+            let x = normal(&mut rng(1), shape.iter().product(), tch::Device::Cpu);
+            let x = x.view(shape.as_slice());
+            let varied = Augmentation::RandomConv.apply(&x, &mut rng(2));
+            assert_eq!(varied.size(), shape);
+            assert_ne!(floats(&varied), floats(&x));
+            assert_eq!(floats(&Augmentation::None.apply(&x, &mut rng(2))), floats(&x));
+        }
+        let vectors = normal(&mut rng(1), 12, tch::Device::Cpu).view([3, 4]);
+        let passed = Augmentation::RandomConv.apply(&vectors, &mut rng(2));
+        assert_eq!(floats(&passed), floats(&vectors));
+    }
+
+    #[test]
+    fn equal_generators_give_equal_images() {
+        let x = points(4, 2);
+        let [a, b, c] = [7, 7, 8].map(|seed| floats(&random_conv(&x, &mut rng(seed))));
+        assert!(a == b && a != c);
+    }
+
+    /// The image of a point is the kernel: nine numbers a channel around the middle.
+    #[test]
+    fn each_image_has_a_kernel_of_its_own_of_the_paper_s_size() {
+        let (count, channels) = (500, 2);
+        let varied = random_conv(&points(count, channels), &mut rng(3)); // [B, C, 5, 5]
+        let kernels = varied.narrow(2, 1, 3).narrow(3, 1, 3); // [B, C, 3, 3]
+        let (all, near) = (varied.square().sum(Kind::Float), kernels.square().sum(Kind::Float));
+        assert!((scalar(&all) - scalar(&near)).abs() < 1e-3, "nothing reaches further");
+        let kernels = floats(&kernels.contiguous());
+        let kernels: Vec<&[f32]> = kernels.chunks(18).collect();
+        let is_clean = |kernel: &[f32]| kernel.iter().filter(|w| **w != 0.0).count() == 1;
+        let own: Vec<&[f32]> = kernels.iter().copied().filter(|k| !is_clean(k)).collect();
+        assert!(own.windows(2).all(|pair| pair[0] != pair[1]));
+        // The variance of a weight is 2 / (9 · 2) = 1/9; of 8000 of them it is known to 2 %.
+        let squares: f32 = own.iter().copied().flatten().map(|w| w * w).sum();
+        let variance = squares / (18 * own.len()) as f32;
+        assert!((variance * 9.0 - 1.0).abs() < 0.08, "{variance}");
+        // One in ten is left as it is: 50 of 500, with a deviation of 6.7.
+        let clean = kernels.len() - own.len();
+        assert!((25..=75).contains(&clean), "{clean} images are left alone");
+    }
+
+    #[test]
+    fn images_do_not_mix_but_channels_do() {
+        // Only image 1 has a point.
+        let x = points(3, 2);
+        let _ = x.get(0).zero_();
+        let _ = x.get(2).zero_();
+        let (varied, seed) = (0..)
+            .map(|seed| (random_conv(&x, &mut rng(seed)), seed))
+            .find(|(varied, _)| scalar(&varied.get(1).get(1).abs().sum(Kind::Float)) > 0.0)
+            .unwrap();
+        assert!(seed < 10, "the second channel reads the first");
+        for image in [0, 2] {
+            assert_eq!(scalar(&varied.get(image).abs().sum(Kind::Float)), 0.0);
+        }
+    }
+
+    fn scalar(t: &Tensor) -> f64 {
+        crate::scalar::double(t)
+    }
+}

@@ -109,3 +109,90 @@ fn action_len(action: &ActionSpec) -> i64 {
         ActionSpec::Box { low, .. } => low.len() as i64,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scalar::floats;
+
+    #[track_caller]
+    fn assert_near(found: &Tensor, expected: &[f64]) {
+        let found = floats(found);
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((f64::from(*found) - expected).abs() < 1e-6, "{found}, expected {expected}");
+        }
+    }
+
+    fn bounded() -> ActionSpec {
+        ActionSpec::Box { low: vec![-1.0, 10.0], high: vec![3.0, 20.0] }
+    }
+
+    /// Embeddings of two numbers, two actions, one hidden unit. Inputs are (h, one-hot action), so
+    /// the hidden unit of the dynamics is max(0, h₀ + 2 h₁ + 3 [action 1] - 1), and the next
+    /// embedding twice of it and 5 less it. The outcome's hidden unit is max(0, h₀ + 4 [action 0]),
+    /// the reward half of it, and the logit of going on it less 1.
+    #[test]
+    fn what_is_expected_by_hand() {
+        let mut layout = Layout::default();
+        let knowledge = Knowledge::new(&mut layout, 2, &ActionSpec::Discrete(2), 1);
+        let names: Vec<&str> = layout.entries().iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(
+            names[..4],
+            ["dynamics/0/weight", "dynamics/0/bias", "dynamics/1/weight", "dynamics/1/bias"]
+        );
+        assert_eq!(
+            names[4..],
+            ["outcome/0/weight", "outcome/0/bias", "outcome/1/weight", "outcome/1/bias"]
+        );
+        let dynamics = [1.0, 2.0, 0.0, 3.0, -1.0, 2.0, -1.0, 0.0, 5.0];
+        let outcome = [1.0, 0.0, 4.0, 0.0, 0.0, 0.5, 1.0, 0.0, -1.0];
+        let params = Params::new(&layout, &[dynamics, outcome].concat(), Device::Cpu, false);
+        let h = Tensor::from_slice2(&[[1.0f32, 0.5], [1.0, 0.5], [-9.0, 0.0]]);
+        let actions = ActionBatch::Discrete(vec![0, 1, 1]);
+        let actions = knowledge.actions(&actions, Device::Cpu).unwrap();
+        assert_near(&actions, &[1.0, 0.0, 0.0, 1.0, 0.0, 1.0]);
+        let expected = knowledge.expected(&params, &h, &actions);
+        // Hidden units of the dynamics: 1 + 1 - 1 = 1; 1 + 3 = 4; below 0.
+        assert_near(&expected.h, &[2.0, 4.0, 8.0, 1.0, 0.0, 5.0]);
+        // Of the outcome: 5; 1; below 0.
+        assert_near(&expected.reward, &[2.5, 0.5, 0.0]);
+        assert_near(&expected.continues, &[4.0, 0.0, -1.0]);
+    }
+
+    #[test]
+    fn continuous_actions_are_read_between_their_bounds() {
+        let mut layout = Layout::default();
+        let knowledge = Knowledge::new(&mut layout, 2, &bounded(), 1);
+        let actions = ActionBatch::Box(vec![-1.0, 20.0, 1.0, 12.5]);
+        let actions = knowledge.actions(&actions, Device::Cpu).unwrap();
+        assert_eq!(actions.size(), [2, 2]);
+        assert_near(&actions, &[-1.0, 1.0, 0.0, -0.5]);
+    }
+
+    #[test]
+    fn actions_of_another_kind_are_refused() {
+        let (discrete, real) = (ActionBatch::Discrete(vec![0]), ActionBatch::Box(vec![0.0, 10.0]));
+        for (spec, actions) in [(ActionSpec::Discrete(2), real), (bounded(), discrete)] {
+            let knowledge = Knowledge::new(&mut Layout::default(), 2, &spec, 1);
+            let refused = knowledge.actions(&actions, Device::Cpu).unwrap_err().to_string();
+            assert!(refused.contains("actions of another kind"), "{refused}");
+        }
+    }
+
+    /// Logits of ln 3 say that the episode goes on with 3/4.
+    #[test]
+    fn the_loss_of_outcomes_by_hand() {
+        let of = |values: &[f32]| Tensor::from_slice(values);
+        let logit = 3f32.ln();
+        let expected = Expected {
+            h: Tensor::zeros([4, 1], tch::kind::FLOAT_CPU),
+            reward: of(&[0.5, 0.0, 1.0, -1.0]),
+            continues: of(&[0.0, logit, logit, -60.0]),
+        };
+        let loss = expected.outcome_loss(&of(&[1.5, 0.0, 1.0, 1.0]), &of(&[1.0, 1.0, 0.0, 0.0]));
+        let ln = |x: f64| x.ln();
+        // 1 + ln 2; -ln(3/4); -ln(1/4); 4 + 0.
+        assert_near(&loss, &[1.0 + ln(2.0), -ln(0.75), -ln(0.25), 4.0]);
+    }
+}

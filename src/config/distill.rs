@@ -13,6 +13,9 @@ use contrail_agents::losses::Debias;
 use contrail_agents::tokens::TokenConfig;
 use serde::{Deserialize, Serialize};
 
+/// An env step for each start that the guard compares.
+const LEAST_GUARD_ENV_STEPS: u64 = 3;
+
 /// Section `[contrast]`: what a contrast is and what is made of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -91,12 +94,12 @@ impl Default for ContrastSection {
     fn default() -> Self {
         Self {
             enabled: false,
-            updates_per_update: 0.5,
+            updates_per_update: 0.25,
             warmup_updates: 0,
             anchors: 32,
             positives: 1,
             negatives: 16,
-            candidates: 64,
+            candidates: 32,
             negative_law: NegativeLawName::Weighted,
             memory_share: 0.5,
             memory_by_return: 0.25,
@@ -166,7 +169,7 @@ pub struct MemorySection {
     pub recent_segments: usize,
     /// Env steps of a segment.
     pub segment_env_steps: usize,
-    /// Segments that the teacher reads anew at each contrast update.
+    /// Segments that the teacher reads anew with each contrast.
     pub coded_per_update: usize,
     /// Updates after which what the teacher read of a segment is old and is read again.
     pub readings_age_updates: u64,
@@ -384,6 +387,37 @@ impl Checks {
             self.within("shift.judge_episodes", shift.judge_episodes, 0..=100_000);
             self.within("shift.accuracy_drop", shift.accuracy_drop, 0.01..=1.0);
             self.positive("shift.align_learning_rate", shift.align_learning_rate, 1.0);
+        }
+    }
+
+    /// What `[shift]` needs of other keys.
+    pub(super) fn shift_between_keys(&mut self, raw: &RawConfig) {
+        let distills = raw.contrast.as_ref().is_some_and(|contrast| contrast.enabled);
+        let Some(shift) = raw.shift.as_ref().filter(|shift| shift.detect != Detect::Off) else {
+            return;
+        };
+        if shift.detect == Detect::Accuracy && !distills {
+            let text = "shift.detect is \"accuracy\", which needs contrast.enabled = true";
+            self.refuse("shift.detect", text.to_owned());
+        }
+        let budget = shift.guard_env_steps;
+        if shift.start == Start::Guard && budget < LEAST_GUARD_ENV_STEPS {
+            self.refuse(
+                "shift.guard_env_steps",
+                format!(
+                    "shift.guard_env_steps is {budget}, allowed at least {LEAST_GUARD_ENV_STEPS} \
+                     where shift.start is \"guard\""
+                ),
+            );
+        }
+        let aligns = distills && shift.align != Align::None && shift.align_updates > 0;
+        if aligns && shift.random_env_steps == 0 {
+            self.refuse(
+                "shift.random_env_steps",
+                "shift.random_env_steps is 0, allowed above 0 where shift.align is not \"none\": \
+                 the alignment learns from what they collect"
+                    .to_owned(),
+            );
         }
     }
 

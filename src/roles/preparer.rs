@@ -2,8 +2,8 @@
 
 use crate::config::{ContrastSection, MemorySection, NegativeLawName};
 use crate::contrast::{
-    AnchorMix, ContrastReport, ContrastSpec, Contrasts, ContrastsConfig, DistanceConfig,
-    NegativeLaw,
+    AnchorMix, CodingRequest, ContrastReport, ContrastSpec, Contrasts, ContrastsConfig,
+    DistanceConfig, NegativeLaw,
 };
 use crate::memory::Segment;
 use crate::message::{self, DistillJob, TokenUpdate};
@@ -145,21 +145,16 @@ impl Preparer {
     /// # Errors
     /// If a store is damaged.
     pub fn prepare(&mut self, env_steps: u64, detail: bool) -> Result<DistillJob> {
-        let oldest =
-            self.contrasts.newest_version().saturating_sub(self.parts.memory.readings_age_updates);
-        let coding = match self.parts.memory.coded_per_update {
-            0 => None,
-            limit => self.contrasts.to_code(oldest, limit)?,
-        };
-        let mut job = DistillJob { coding, ..DistillJob::default() };
         self.books.updates += 1;
         self.books.detail_due |= detail;
-        let mut chosen = None;
-        if self.books.updates > self.parts.contrast.warmup_updates {
-            self.books.owed += self.parts.contrast.updates_per_update;
-            let count = self.books.owed.floor();
-            self.books.owed -= count;
-            if count >= 1.0 {
+        self.books.owed += self.parts.contrast.updates_per_update;
+        let count = self.books.owed.floor();
+        self.books.owed -= count;
+        let (mut job, mut chosen) = (DistillJob::default(), None);
+        if count >= 1.0 {
+            // The teacher reads when there is a contrast, so that the cost of both is one dial.
+            job.coding = self.to_code()?;
+            if self.books.updates > self.parts.contrast.warmup_updates {
                 chosen = self.choose(env_steps, count as usize, &mut job)?;
             }
         }
@@ -173,6 +168,16 @@ impl Preparer {
             job.histograms = vec![("loss_policy/arms".into(), self.policy.choice_histogram())];
         }
         Ok(job)
+    }
+
+    /// Segments for the teacher to read, if some were not read for long.
+    fn to_code(&mut self) -> Result<Option<CodingRequest>> {
+        let memory = &self.parts.memory;
+        let oldest = self.contrasts.newest_version().saturating_sub(memory.readings_age_updates);
+        match memory.coded_per_update {
+            0 => Ok(None),
+            limit => Ok(self.contrasts.to_code(oldest, limit)?),
+        }
     }
 
     /// Lets the loss policy choose an arm and draws `count` batches of it, of which the last joins

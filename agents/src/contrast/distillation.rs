@@ -522,6 +522,7 @@ impl Distillation {
     /// [`AgentError::BadState`] for a missing array or one of another shape.
     pub fn restore(&mut self, layout: &Layout, state: &AgentState) -> Result<(), AgentError> {
         let len = [layout.len() as i64];
+        self.staged = None; // made from parameters that are gone
         self.teacher.write(state.array("teacher", &len)?);
         let frozen = 0..state.counter("teacher_pool")?;
         let frozen = frozen.map(|i| Ok(state.array(&format!("teacher_pool/{i}"), &len)?.to_vec()));

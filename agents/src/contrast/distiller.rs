@@ -176,8 +176,9 @@ fn renew_units(layout: &Layout, online: &mut Trainable, dormant: &[bool], rng: &
     let mut elements = Vec::new(); // (element, new value)
     for entry in layout.entries() {
         let own = entry.name.starts_with(&last);
-        let reads = !shared(&entry.name)
-            && !entry.name.starts_with("encoder/")
+        // Below the embedding, or of the code, which can be as wide as the embedding.
+        let elsewhere = ["encoder/", "shared/", "tokens_embedding/"];
+        let reads = !elsewhere.iter().any(|part| entry.name.starts_with(part))
             && entry.name.contains("/0/")
             && entry.shape.len() == 2
             && entry.shape[1] as usize >= dormant.len();

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)] // a test panics when it fails
 
+mod contrast;
 mod distill;
 mod faults;
+mod imitation;
 mod policy;
 mod q_values;
 mod resume;
