@@ -14,12 +14,7 @@ use std::path::{Path, PathBuf};
 #[test]
 fn every_file_of_configs_is_valid() {
     let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
-    let listed = |folder: PathBuf| std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
-    let folders = ["", "suites", "methods/minatar", "methods/jumping"];
-    let mut files: Vec<PathBuf> =
-        folders.into_iter().flat_map(|folder| listed(configs.join(folder))).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
-    files.sort();
+    let files = toml_files(&configs);
     assert!(files.len() >= 30, "{files:?}");
     for file in files {
         let config =
@@ -31,6 +26,16 @@ fn every_file_of_configs_is_valid() {
             spaces.unwrap_or_else(|error| panic!("{}: {error:#}", file.display()));
         }
     }
+}
+
+/// Those of the folder and of the folders in it, in order.
+fn toml_files(folder: &Path) -> Vec<PathBuf> {
+    let listed = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, mut files): (Vec<_>, Vec<_>) = listed.partition(|path| path.is_dir());
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.extend(folders.iter().flat_map(|folder| toml_files(folder)));
+    files.sort();
+    files
 }
 
 /// Contrastive distillation, small.
@@ -132,6 +137,13 @@ fn every_suite_trains_and_is_judged_by_subspace() {
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{} distilled: {errors}", suite.display());
         let log = std::fs::read_to_string(distilled.join("metrics.jsonl")).unwrap();
+        // And longer, in one thread.
+        let mut longer = binary();
+        longer.args(["train", "--resume", "--quiet", "--run-dir"]).arg(&distilled);
+        longer.args(["--set", "run.env_steps=1200", "--set", "run.mode=serial"]);
+        let output = longer.output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{} resumed: {errors}", suite.display());
         assert!(log.contains("loss_policy/regret"), "{}", suite.display());
         let output = command.output().unwrap();
         let (table, errors) =

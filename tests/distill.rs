@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "distill/refusals.rs"]
+mod refusals;
 #[path = "distill/resumes.rs"]
 mod resumes;
 #[path = "distill/shifts.rs"]

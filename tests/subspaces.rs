@@ -497,3 +497,26 @@ fn python_environments_have_subspaces_too() {
         (&serde_json::json!([]), &true.into())
     );
 }
+
+/// Behind a stack of normalised observations the context is as it is, once.
+#[test]
+fn an_agent_can_be_told_the_context() {
+    let shown = [
+        "env.show_context=true",
+        "env.normalize_obs=true",
+        "env.frame_stack=2",
+        "evaluation.final_episodes=2",
+        "schedule.kind=pinned",
+    ];
+    let told = config(CARS, &shown);
+    let spaces = Spaces::of(&told, &Registry::builtin()).unwrap();
+    let (seen, values) = (2 * 2, spaces.context.values.len());
+    assert_eq!(spaces.obs.shape, [seen + values]);
+    assert!((seen..seen + values).all(|i| spaces.obs.bounds(i) == (0.0, 1.0)));
+    let (whole, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    run(&told, &Registry::builtin(), whole.path()).unwrap();
+    run(&told, &Registry::builtin(), killed.path()).unwrap();
+    forget_after(killed.path(), checkpoints(killed.path())[0]); // in the middle of episodes
+    resume(&told, &Registry::builtin(), killed.path()).unwrap();
+    assert_same(whole.path(), killed.path(), 6000, "told the context");
+}

@@ -1,5 +1,6 @@
 //! Settings of networks and algorithms: valid values only, units in the names.
 
+use crate::Augmentation;
 use serde::{Deserialize, Serialize};
 
 /// The part of a network that turns an observation into an embedding.
@@ -80,6 +81,9 @@ pub struct DqnConfig {
     pub target_update_period_updates: u64,
     /// Fraction of the online network mixed into the target at each copy; 1 is a full copy.
     pub target_ema_rate: f64,
+    /// How the observations of a minibatch are varied, those that follow by numbers of their own
+    /// (Yarats et al. 2021, with one view of each).
+    pub augmentation: Augmentation,
 }
 
 impl Default for DqnConfig {
@@ -100,6 +104,7 @@ impl Default for DqnConfig {
             max_grad_norm: 10.0,
             target_update_period_updates: 1000,
             target_ema_rate: 1.0,
+            augmentation: Augmentation::None,
         }
     }
 }

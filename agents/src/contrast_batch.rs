@@ -15,11 +15,21 @@ pub enum Relation {
     BehavioralAcross,
     /// The next observation; the anchor is what the latent dynamics expect it to be.
     Predictive,
+    /// The observation itself under another augmentation.
+    MultiView,
 }
 
 impl Relation {
-    /// All of them, in the order of their names in configs.
-    pub const ALL: [Self; 4] =
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Temporal,
+        Self::Behavioral,
+        Self::BehavioralAcross,
+        Self::Predictive,
+        Self::MultiView,
+    ];
+    /// Those that need no augmentation: what a loss policy chooses from unless it is told.
+    pub const DEFAULT: [Self; 4] =
         [Self::Temporal, Self::Behavioral, Self::BehavioralAcross, Self::Predictive];
 
     /// The name as written in configs and curves.
@@ -30,6 +40,7 @@ impl Relation {
             Self::Behavioral => "behavioral",
             Self::BehavioralAcross => "behavioral_across",
             Self::Predictive => "predictive",
+            Self::MultiView => "multi_view",
         }
     }
 }

@@ -314,7 +314,10 @@ impl Agent for Dqn {
         settings: UpdateSettings,
         rng: &mut dyn Rng,
     ) -> Result<UpdateReport, AgentError> {
-        let batch = Batch::new(batch, &self.network.obs, self.target.device())?;
+        let mut batch = Batch::new(batch, &self.network.obs, self.target.device())?;
+        for obs in [&mut batch.obs, &mut batch.next_obs] {
+            *obs = self.config.augmentation.apply(obs, rng);
+        }
         let target = no_grad(|| self.target(&batch, rng));
         let output = self.network.forward(self.online.params(), &batch.obs, &mut self.noise(rng));
         let (loss, priority) = self.loss(&output, &batch, &target);

@@ -307,6 +307,7 @@ fn between_keys(checks: &mut Checks, raw: &RawConfig) {
             ),
         );
     }
+    checks.shift_between_keys(raw);
     let (starts, run) = (raw.learner.learning_starts_env_steps, raw.run.env_steps);
     if starts > run {
         checks.refuse(

@@ -3,7 +3,6 @@
 
 use super::checks::{Checks, MAX_ENV_STEPS};
 use super::raw::RawConfig;
-use contrail_agents::Augmentation;
 use contrail_agents::contrast::{
     ContrastConfig, DistillOn, Frozen, Objective, Part, Representation,
 };
@@ -11,6 +10,7 @@ use contrail_agents::gate::GateRule;
 use contrail_agents::loss_policy::LossPolicyConfig;
 use contrail_agents::losses::Debias;
 use contrail_agents::tokens::TokenConfig;
+use contrail_agents::{Augmentation, Relation};
 use serde::{Deserialize, Serialize};
 
 /// An env step for each start that the guard compares.
@@ -378,6 +378,7 @@ impl Checks {
         {
             self.refuse("loss_policy", error.to_string());
         }
+        self.views(raw);
         if let Some(shift) = &raw.shift {
             self.within("shift.guard_env_steps", shift.guard_env_steps, 0..=MAX_ENV_STEPS);
             self.within("shift.random_env_steps", shift.random_env_steps, 0..=MAX_ENV_STEPS);
@@ -387,6 +388,21 @@ impl Checks {
             self.within("shift.judge_episodes", shift.judge_episodes, 0..=100_000);
             self.within("shift.accuracy_drop", shift.accuracy_drop, 0.01..=1.0);
             self.positive("shift.align_learning_rate", shift.align_learning_rate, 1.0);
+        }
+    }
+
+    /// Two views of an observation differ by augmentation alone.
+    fn views(&mut self, raw: &RawConfig) {
+        let varied = |c: &ContrastSection| !c.enabled || c.augmentation != Augmentation::None;
+        let wanted = |policy: &LossPolicyConfig| policy.relations.contains(&Relation::MultiView);
+        if raw.loss_policy.as_ref().is_some_and(wanted) && !raw.contrast.as_ref().is_none_or(varied)
+        {
+            self.refuse(
+                "contrast.augmentation",
+                "contrast.augmentation is \"none\", allowed another where loss_policy.relations \
+                 has \"multi_view\": the two views of an observation would be the same"
+                    .to_owned(),
+            );
         }
     }
 

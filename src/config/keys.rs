@@ -101,8 +101,14 @@ pub(super) fn without_effect(key: &str, config: &Config) -> Option<&'static str>
         ("tokens" | "teacher" | "memory" | "loss_policy", _) if config.distill.is_none() => {
             Some("contrast.enabled is false")
         }
+        ("tokens", _) if config.distill.as_ref().is_some_and(|d| !d.tokens.enabled) => {
+            (name != "enabled").then_some("tokens.enabled is false")
+        }
         ("shift", _) if config.shift.detect == Detect::Off => {
             (name != "detect").then_some("shift.detect is \"off\"")
+        }
+        ("shift", _) if name == "accuracy_drop" => {
+            (config.shift.detect != Detect::Accuracy).then_some("shift.detect is not \"accuracy\"")
         }
         ("sac" | "imitation", Algorithm::Dqn(_)) => Some("algorithm.name is \"dqn\""),
         ("dqn" | "imitation", Algorithm::Sac(_)) => Some("algorithm.name is \"sac\""),

@@ -145,6 +145,7 @@ impl From<EnvConfig> for RawEnv {
             reward_clip: env.reward_clip.map(|clip| [clip.low, clip.high]),
             reward_scale: env.reward_scale,
             normalize_obs: env.normalize_obs,
+            show_context: env.show_context,
             on_fault: env.on_fault,
             max_faults: env.max_faults,
             python: python.interpreter,

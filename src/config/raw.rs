@@ -134,6 +134,8 @@ pub struct RawEnv {
     pub reward_scale: f64,
     /// Whether observations are shifted and scaled by their running mean and deviation.
     pub normalize_obs: bool,
+    /// Whether the agent is told the context of the episode: the oracle among the baselines.
+    pub show_context: bool,
     /// What follows when an environment fails in the middle of a run.
     pub on_fault: OnFault,
     /// Faults that a session survives, of all workers together.
@@ -171,6 +173,7 @@ impl Default for RawEnv {
             reward_clip: None,
             reward_scale: 1.0,
             normalize_obs: false,
+            show_context: false,
             on_fault: OnFault::Stop,
             max_faults: 100,
             python: python.interpreter,

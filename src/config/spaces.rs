@@ -2,7 +2,7 @@
 
 use super::error::ConfigError;
 use super::valid::{Algorithm, Config};
-use contrail_agents::Torso;
+use contrail_agents::{Relation, Torso};
 use contrail_envs::{ActionSpace, ObsSpace};
 
 /// Smallest height and width for [`Torso::Minatar`]: its one 3x3 convolution has no padding.
@@ -21,7 +21,10 @@ impl Config {
     /// [`ConfigError::Invalid`] with a sentence for each misfit.
     pub fn check_against(&self, obs: &ObsSpace, action: &ActionSpace) -> Result<(), ConfigError> {
         let misfits: Vec<String> =
-            [self.action_misfit(action), self.obs_misfit(obs)].into_iter().flatten().collect();
+            [self.action_misfit(action), self.obs_misfit(obs), self.views_misfit(obs)]
+                .into_iter()
+                .flatten()
+                .collect();
         if misfits.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(misfits)) }
     }
 
@@ -63,6 +66,18 @@ impl Config {
                 })
             }
         }
+    }
+
+    /// Only images are augmented.
+    fn views_misfit(&self, obs: &ObsSpace) -> Option<String> {
+        let wanted = self.distill.as_ref()?.loss_policy.relations.contains(&Relation::MultiView);
+        (wanted && obs.shape.len() != 3).then(|| {
+            format!(
+                "loss_policy.relations has \"multi_view\", which needs images of shape \
+                 [C, H, W]; {} has observations of shape {:?}",
+                self.env.id, obs.shape
+            )
+        })
     }
 
     fn obs_misfit(&self, obs: &ObsSpace) -> Option<String> {

@@ -75,6 +75,8 @@ pub struct EnvConfig {
     pub reward_scale: f64,
     /// Whether observations are shifted and scaled by their running mean and deviation.
     pub normalize_obs: bool,
+    /// Whether the agent is told the context of the episode.
+    pub show_context: bool,
     /// What follows when an environment fails in the middle of a run.
     pub on_fault: OnFault,
     /// Faults that a session survives, of all workers together.
@@ -310,6 +312,7 @@ fn env(raw: RawEnv) -> EnvConfig {
         reward_clip: raw.reward_clip.and_then(RewardClip::from_pair),
         reward_scale: raw.reward_scale,
         normalize_obs: raw.normalize_obs,
+        show_context: raw.show_context,
         on_fault: raw.on_fault,
         max_faults: raw.max_faults,
         kwargs: raw.kwargs,

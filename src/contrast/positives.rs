@@ -26,6 +26,7 @@ impl Finder<'_> {
     /// B anchors with their positives.
     pub(super) fn pairs(&self, rng: &mut Prng) -> Result<Vec<(Spot, Positives)>, Missing> {
         match self.spec.relation {
+            Relation::MultiView => self.pairs_of_views(rng),
             Relation::Predictive => self.pairs_in_time(1, rng),
             Relation::Temporal => self.pairs_in_time(self.spec.temporal_max_env_steps, rng),
             Relation::Behavioral | Relation::BehavioralAcross => self.pairs_in_behavior(rng),
@@ -36,6 +37,16 @@ impl Finder<'_> {
     fn stores_of_anchors(&self) -> impl Iterator<Item = Store> {
         let repeated = |(store, count)| std::iter::repeat_n(store, count);
         anchors::counts(self.spec).into_iter().flat_map(repeated)
+    }
+
+    /// An anchor is its own positive; that the two are seen differently is the learner's part.
+    fn pairs_of_views(&self, rng: &mut Prng) -> Result<Vec<(Spot, Positives)>, Missing> {
+        let pair = |store| {
+            let anchor = anchors::draw(self.stores, store, self.spec, rng);
+            let anchor = anchor.ok_or(Missing::Positives { tries: 1 })?;
+            Ok((anchor, vec![(anchor, 1.0)]))
+        };
+        self.stores_of_anchors().map(pair).collect()
     }
 
     fn pairs_in_time(

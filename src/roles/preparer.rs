@@ -162,9 +162,11 @@ impl Preparer {
         job.detail = self.books.detail_due && job.joint.is_some();
         if job.detail {
             self.books.detail_due = false;
+            let drawn = self.books.report.curves().into_iter();
+            job.metrics.extend(drawn.map(|(name, value)| (name.to_owned(), value)));
         }
         if detail {
-            job.metrics = self.metrics();
+            job.metrics.extend(self.metrics());
             job.histograms = vec![("loss_policy/arms".into(), self.policy.choice_histogram())];
         }
         Ok(job)
@@ -276,8 +278,6 @@ impl Preparer {
 
     fn metrics(&self) -> Vec<(String, f64)> {
         let mut metrics = self.policy.metrics();
-        let report = self.books.report.curves();
-        metrics.extend(report.into_iter().map(|(name, value)| (name.to_owned(), value)));
         metrics.push(("aux/memory_segments".into(), self.contrasts.memory().len() as f64));
         metrics.push(("aux/stream_segments".into(), self.contrasts.recent().len() as f64));
         let missing = self.contrasts.missing();

@@ -19,7 +19,7 @@ use contrail_agents::sac::Bounds;
 use contrail_agents::{ActionSpec, Agent, ObsSpec, dqn::Dqn, imitation::Imitation, sac::Sac};
 use contrail_envs::python::{self, WorkerOutput};
 use contrail_envs::wrappers::{
-    self, ActionRepeat, FrameStack, NormalizeObs, ObsNormalizer, ObsStats,
+    self, ActionRepeat, FrameStack, NormalizeObs, ObsNormalizer, ObsStats, ShowContext,
 };
 use contrail_envs::{
     ActionSpace, ContextSpec, Dtype, EnvError, EnvOptions, EnvSpec, Environment, ObsBuffer,
@@ -134,6 +134,9 @@ fn wrapped(
     if config.frame_stack > 1 {
         env = Box::new(FrameStack::new(env, config.frame_stack)?);
     }
+    if config.show_context {
+        env = Box::new(ShowContext::new(env)?);
+    }
     Ok(env)
 }
 
@@ -151,8 +154,20 @@ fn make_envs(
     })
 }
 
+/// Length of one observation before frames are stacked and the context is shown.
+fn bare_obs_len(config: &Config, spaces: &Spaces) -> usize {
+    let stacked = match spaces.obs.shape[..] {
+        // The context comes last along the first axis.
+        [first, ..] if config.env.show_context => {
+            spaces.obs.len() / first * (first - spaces.context.values.len())
+        }
+        _ => spaces.obs.len(),
+    };
+    stacked / config.env.frame_stack
+}
+
 /// Shared statistics for [`NormalizeObs`], if the config asks for it. `obs_len` is the length of
-/// one observation before frames are stacked.
+/// one observation before frames are stacked and the context is shown.
 fn normalizer(config: &Config, obs_len: usize) -> Option<Arc<ObsNormalizer>> {
     config.env.normalize_obs.then(|| Arc::new(ObsNormalizer::new(obs_len)))
 }
@@ -170,7 +185,7 @@ pub(super) fn roles(
     let agent = agent(config, spaces, seeds)?;
     let learner =
         Learner::new(agent, seeds.stream("learner"), config.learner.snapshot_period_updates);
-    let normalizer = normalizer(config, spaces.obs.len() / config.env.frame_stack);
+    let normalizer = normalizer(config, bare_obs_len(config, spaces));
     let faults = FaultPolicy::new(config.env.on_fault, config.env.max_faults);
     let n_step = NStepConfig {
         n_step: config.algorithm.n_step(),
@@ -286,7 +301,7 @@ pub(super) fn evaluator(
     (learner, spaces, faults): (&Learner, &Spaces, FaultPolicy),
 ) -> Result<(Evaluator, Option<Arc<ObsNormalizer>>)> {
     let episodes = config.evaluation.episodes.max(config.evaluation.final_episodes) as usize;
-    let normalizer = match normalizer(config, spaces.obs.len() / config.env.frame_stack) {
+    let normalizer = match normalizer(config, bare_obs_len(config, spaces)) {
         Some(n) => Some(Arc::new(ObsNormalizer::frozen(ObsStats::empty(n.len()))?)),
         None => None,
     };

@@ -305,6 +305,10 @@ impl<'a> Run<'a> {
         self.evaluation_due = passed(at, self.config.evaluation.period_env_steps, until)
             && self.config.evaluation.episodes > 0;
         let save_due = passed(at, self.config.checkpoint.period_env_steps, until);
+        if !finished && !self.stopped() {
+            // Before a checkpoint, or the log would have it twice after a resume.
+            self.attend_to_shifts()?;
+        }
         if save_due || finished || self.stopped() {
             self.save()?;
         }

@@ -39,6 +39,9 @@ pub(super) struct ShiftState {
     frozen: Frozen,
     /// Return of the teacher in the present subspace, where distillation is gated by it.
     teacher_return: Option<f64>,
+    /// When its gate is set next.
+    #[serde(default)]
+    gate_next_env_steps: u64,
     watch: Watch,
 }
 
@@ -52,12 +55,14 @@ struct Watch {
 }
 
 impl Watch {
-    /// Takes a measurement; whether it makes a shift. `chance` is the accuracy without knowledge.
+    /// Takes a measurement; whether it makes a shift. `chance` is the accuracy without knowledge,
+    /// one over the number of anchors. A fall within two standard errors is none.
     fn falls(&mut self, accuracy: f64, chance: f64, drop: f64) -> bool {
         let mean = *self.mean.get_or_insert(accuracy);
         self.measurements += 1;
         let usual = (mean - chance).max(0.0);
-        let is_low = usual > 0.0 && accuracy - chance < (1.0 - drop) * usual;
+        let noise = 2.0 * (mean * (1.0 - mean) * chance).sqrt();
+        let is_low = accuracy - chance < (1.0 - drop) * usual && mean - accuracy > noise;
         if is_low && self.measurements > WATCH_WARMUP {
             self.low += 1;
             return self.low >= WATCH_PATIENCE;
@@ -103,9 +108,10 @@ impl Run<'_> {
         let phases = self.roles.plan.phases();
         let declared = phases.get(state.phases + 1).map(|phase| phase.from_env_steps);
         let declared = declared.filter(|_| self.rules().detect == Detect::Declared);
-        let watched = (self.rules().detect == Detect::Accuracy)
-            .then(|| state.watch.next_env_steps.max(self.at() + 1));
-        [state.collects_until, declared, watched].into_iter().flatten().min()
+        let watches = self.rules().detect == Detect::Accuracy && state.collects_until.is_none();
+        let watched = watches.then(|| state.watch.next_env_steps.max(self.at() + 1));
+        let gated = state.teacher_return.map(|_| state.gate_next_env_steps);
+        [state.collects_until, declared, watched, gated].into_iter().flatten().min()
     }
 
     /// Deals with what is due: a shift, the end of a collection, the gate of distillation.
@@ -114,14 +120,15 @@ impl Run<'_> {
             return Ok(());
         }
         if let Some(due) = self.due_shift()? {
+            self.evaluate_now()?; // the policy that played until here
             self.begin_shift(&due)?;
         }
         if self.ledger.shift.collects_until.is_some_and(|until| self.at() >= until) {
+            self.evaluate_now()?;
             self.ledger.shift.collects_until = None;
             self.settle()?;
         }
-        self.gate_distillation();
-        Ok(())
+        self.gate_distillation()
     }
 
     /// Puts what is not in a checkpoint's other files back into the roles.
@@ -188,6 +195,7 @@ impl Run<'_> {
         let (at, rules) = (self.at(), self.rules().clone());
         self.ledger.shift.shifts += 1;
         self.ledger.shift.watch = Watch::default();
+        self.roles.learner.pull_to_here(0.0); // an alignment goes where it must
         let judged = self.choose_teacher(due.from)?;
         if rules.clear_replay {
             let config = self.roles.replay.config().clone();
@@ -216,6 +224,7 @@ impl Run<'_> {
         self.ledger.shift.random_until = until;
         self.ledger.shift.collects_until = Some(until);
         self.ledger.shift.teacher_return = None;
+        self.ledger.shift.gate_next_env_steps = 0;
         self.act_randomly_until(until);
         self.recorder.begin_phase(due.to);
         let name = |number: Option<u32>| {
@@ -376,14 +385,21 @@ impl Run<'_> {
 
     /// The weight of distillation fades as the student comes up to the teacher:
     /// max((G_teacher - G_student) / |G_teacher|, 0), at most 1, as in `QDagger` for positive returns.
-    fn gate_distillation(&mut self) {
-        let Some(teacher) = self.ledger.shift.teacher_return else { return };
-        let Some(student) = self.recorder.phase_mean_return() else { return };
-        let gate = gate(teacher, student);
+    /// It is set once a period of the log, so that a resume sets it when the run would have.
+    fn gate_distillation(&mut self) -> Result<()> {
+        let (at, period) = (self.at(), self.config.log.period_env_steps);
+        let Some(teacher) = self.ledger.shift.teacher_return else { return Ok(()) };
+        if at < self.ledger.shift.gate_next_env_steps {
+            return Ok(());
+        }
+        self.ledger.shift.gate_next_env_steps = (at / period + 1) * period;
+        let Some(student) = self.recorder.phase_mean_return() else { return Ok(()) };
+        let gate = f64::from(gate(teacher, student) as f32); // as a checkpoint keeps it
         let subspace = self.recorder.phase_subspace();
         if let Some(distiller) = self.roles.learner.distiller() {
             distiller.distillation.set_phase(gate, subspace.into_iter().collect());
         }
+        self.recorder.scalars(&[("shift/distillation_gate".to_owned(), gate)])
     }
 }
 
@@ -443,6 +459,15 @@ mod tests {
         assert!(!watch.falls(0.60, 0.01, 0.5));
         assert!(!watch.falls(0.30, 0.01, 0.5));
         assert!(watch.falls(0.25, 0.01, 0.5));
+    }
+
+    /// Of 64 anchors 2 right, then none: as likely as not.
+    #[test]
+    fn what_is_no_better_than_chance_cannot_fall() {
+        let mut watch = Watch::default();
+        for accuracy in [0.03, 0.03, 0.05, 0.03, 0.02, 0.03, 0.0, 0.0, 0.0, 0.0] {
+            assert!(!watch.falls(accuracy, 1.0 / 64.0, 0.5));
+        }
     }
 
     #[test]

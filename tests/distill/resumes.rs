@@ -9,7 +9,7 @@ use contrail::config::Config;
 use contrail::run::RunEnd;
 use contrail_envs::Registry;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The shift of two pendulums, which is judged, guarded and aligned.
 const PENDULUMS: [&str; 13] = [
@@ -99,18 +99,19 @@ fn a_run_killed_at_any_checkpoint_continues_exactly() {
 fn a_stopped_distilled_run_continues_exactly() {
     let detecting = ["shift.detect=accuracy", "shift.accuracy_drop=0.05"];
     for (stop_at, more) in
-        [(70, None), (123, None), (183, None), (217, None), (70, Some(detecting))]
+        [(421, None), (790, None), (1000, None), (1310, None), (421, Some(detecting))]
     {
         let set = STATEFUL.into_iter().chain(more.into_iter().flatten());
         let set: Vec<&str> = set.chain(["evaluation.period_env_steps=1000"]).collect();
         let mut config = shifting(&set);
         config.env.id = "Meddled-v0".into();
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, steps) = (Arc::new(AtomicBool::new(false)), AtomicU64::new(0));
         let flag = Arc::clone(&stop);
-        let registry = meddled("CartPole-v1", move |instance, event| {
-            // An environment of an actor, not of the evaluator.
-            if let (0, Event::Step(steps)) = (instance, event) {
-                flag.store(steps == stop_at, Ordering::Relaxed);
+        let registry = meddled("CartPole-v1", move |_, event| {
+            let is_step = u64::from(matches!(event, Event::Step(_)));
+            // Steps of all environments, those in evaluations included.
+            if steps.fetch_add(is_step, Ordering::Relaxed) == stop_at {
+                flag.store(true, Ordering::Relaxed);
             }
             Meddle::Nothing
         });
@@ -120,6 +121,7 @@ fn a_stopped_distilled_run_continues_exactly() {
         let summary = go(&config, &registry, stopped.path(), (false, &stop)).unwrap();
         let what = format!("stopped at {} of {end}, {more:?}", summary.counters.env_steps);
         assert_eq!(summary.end, RunEnd::Interrupted, "{what}");
+        println!("{what}");
         resume(&config, &calm, stopped.path()).unwrap();
         assert_same(whole.path(), stopped.path(), end, &what);
     }

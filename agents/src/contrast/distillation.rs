@@ -258,7 +258,8 @@ impl Distillation {
         Some(cosine(joint_dot, joint_norm) - cosine(before_dot, before_norm))
     }
 
-    /// The student's view is augmented, if the config says so, by numbers of `rng`.
+    /// The student's view is augmented, if the config says so, by numbers of `rng`; where views are
+    /// what is contrasted, so is the teacher's, by other numbers.
     fn loss(
         &self,
         (network, student): (&dyn DecisionNetwork, &Params),
@@ -272,11 +273,14 @@ impl Distillation {
         let x = obs_tensor(&batch.obs, network.obs(), device); // [N, obs...]
         let rows = |indices: &[i64]| Tensor::from_slice(indices).to_device(device);
         let anchor_rows = rows(&batch.anchors); // [B]
-        let View { detach, rng } = view;
-        let view = match rng {
-            Some(rng) => self.config.augmentation.apply(&x, rng),
+        let View { detach, mut rng } = view;
+        let mut varied = || match &mut rng {
+            Some(rng) => self.config.augmentation.apply(&x, *rng),
             None => x.shallow_clone(),
         };
+        let view = varied();
+        let shown =
+            if batch.relation == Relation::MultiView { varied() } else { x.shallow_clone() };
         let float = |values: &[f32]| Tensor::from_slice(values).to_device(device);
         let trunk = network.trunk();
         let mut outcome = None;
@@ -293,7 +297,7 @@ impl Distillation {
             let seen = view.index_select(0, &anchor_rows);
             let reading = self.read((network, student), &seen, detach);
             let keys = no_grad(|| {
-                let taught = trunk.read(&self.teacher, &x, &mut Noise::Off);
+                let taught = trunk.read(&self.teacher, &shown, &mut Noise::Off);
                 heads.views(&self.teacher, &taught)
             });
             (heads.views(student, &reading), reading, keys)

@@ -111,7 +111,9 @@ impl Distiller<'_> {
     /// ReDo: Sokar et al. 2023 (arXiv 2302.12902), algorithm 1.
     ///
     /// # Differs
-    /// The embedding layer alone, which is what the heads and the tokens read.
+    /// The embedding layer alone, which is what the heads and the tokens read. Without tokens the
+    /// decision stays as it is; with them a code can change, for tokens are of the normalised
+    /// embedding, whose scale a unit that wakes up moves.
     pub fn renew_dormant(&mut self, obs: &ObsBatch, rng: &mut dyn Rng) -> usize {
         let mask = tokens::dormant_mask(&self.reading(obs).h, DORMANT_THRESHOLD);
         let dormant: Vec<bool> = scalar::floats(&mask).iter().map(|v| *v > 0.0).collect();

@@ -77,7 +77,7 @@ impl Default for LossPolicyConfig {
     fn default() -> Self {
         Self {
             kind: LossPolicyKind::DiscountedUcb,
-            relations: Relation::ALL.to_vec(),
+            relations: Relation::DEFAULT.to_vec(),
             betas: vec![0.0, 1.0],
             weights: vec![0.1],
             with_none: true,

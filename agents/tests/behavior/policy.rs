@@ -257,3 +257,29 @@ fn bounds_must_be_finite_and_ordered() {
     assert!(Bounds::new(&[0.0], &[1.0, 1.0]).is_err(), "one bound is missing");
     assert!(Bounds::new(&[], &[]).is_err(), "there is no action");
 }
+
+/// A shift changes an image of one color not at all, so the generator matters where another is.
+#[test]
+fn dqn_varies_the_observations_of_a_minibatch_and_those_that_follow() {
+    let spec = ObsSpec { shape: vec![1, 4, 4], bytes: true, scale: 255.0 };
+    let plain = || ObsBatch::U8(vec![7; ROWS * 16]);
+    let images = || ObsBatch::U8((0..ROWS * 16).map(|i| (i * 37 % 256) as u8).collect());
+    let updated = |augmentation, obs: &ObsBatch, next_obs: &ObsBatch, seed| {
+        let config = DqnConfig { augmentation, learning_rate: 1e-2, ..DqnConfig::default() };
+        let network = NetworkConfig { torso: Torso::Minatar, ..hidden(&[8]) };
+        let mut agent = Dqn::new((&spec, 3), &network, &config, Device::Cpu, &mut rng(1));
+        let (obs, next_obs) = (obs.clone(), next_obs.clone());
+        let batch = Minibatch { obs, next_obs, ..dqn_batch(1) };
+        agent.update(&batch, QUIET, &mut rng(seed)).unwrap();
+        agent.save()
+    };
+    for (obs, next_obs, varies) in
+        [(plain(), plain(), false), (images(), plain(), true), (plain(), images(), true)]
+    {
+        let shifted = [5, 5, 6].map(|s| updated(Augmentation::RandomShift, &obs, &next_obs, s));
+        assert_eq!(shifted[0], shifted[1]);
+        assert_eq!(shifted[0] != shifted[2], varies);
+        let [a, b] = [5, 6].map(|s| updated(Augmentation::None, &obs, &next_obs, s));
+        assert_eq!(a, b);
+    }
+}

@@ -21,11 +21,16 @@ impl Counting {
 
     /// The same with another observation space; every element is t.
     pub(super) fn with_obs(length: u32, obs: ObsSpace) -> Self {
+        Self::with_context(length, obs, ContextSpec::default())
+    }
+
+    /// The same with a context that changes nothing.
+    pub(super) fn with_context(length: u32, obs: ObsSpace, context: ContextSpec) -> Self {
         let spec = EnvSpec {
             id: "Counting-v0".into(),
             obs,
             action: ActionSpace::Discrete(1),
-            context: ContextSpec::default(),
+            context,
             time_limit_env_steps: None,
         };
         Self { spec, length, steps: None }

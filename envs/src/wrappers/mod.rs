@@ -2,7 +2,8 @@
 //! the spec, and allocates nothing in steady state.
 //!
 //! They nest from the inside out. The usual order is time limit (the registry adds it), action
-//! repeat, reward, frame stack or observation normalisation.
+//! repeat, reward, frame stack or observation normalisation, and the context outermost, so that it
+//! is neither stacked nor normalised.
 //!
 //! ```
 //! use contrail_envs::wrappers::{FrameStack, RewardClip};
@@ -20,12 +21,14 @@ mod counting;
 mod frame_stack;
 mod normalize_obs;
 mod reward;
+mod show_context;
 mod time_limit;
 
 pub use action_repeat::ActionRepeat;
 pub use frame_stack::FrameStack;
 pub use normalize_obs::{NormalizeObs, ObsNormalizer, ObsStats};
 pub use reward::{RewardClip, RewardScale};
+pub use show_context::ShowContext;
 pub use time_limit::TimeLimit;
 
 use crate::{EnvError, Environment, state};

@@ -1,6 +1,6 @@
 //! Configs against the spaces of environments.
 
-use super::{parse, set};
+use super::{parse, refusal, set};
 use crate::config::Config;
 use contrail_envs::{ActionSpace, ObsSpace};
 
@@ -58,4 +58,17 @@ fn torsos_are_checked_against_observations() {
     let text =
         nature.check_against(&ObsSpace::u8(&[4, 10, 10], 1), &discrete).unwrap_err().to_string();
     assert!(text.contains("at least 36x36") && text.contains("[4, 10, 10]"), "{text}");
+}
+
+#[test]
+fn views_are_of_images_and_need_an_augmentation() {
+    let views = ["contrast.enabled=true", "loss_policy.relations=['multi_view']"];
+    let text = refusal(set(&views));
+    assert!(text.contains("contrast.augmentation is \"none\", allowed another"), "{text}");
+    let config = set(&[views[0], views[1], "contrast.augmentation=random_shift"]).unwrap();
+    let fit =
+        |shape: &[usize]| config.check_against(&ObsSpace::u8(shape, 1), &ActionSpace::Discrete(2));
+    assert!(fit(&[4, 10, 10]).is_ok());
+    let text = fit(&[4]).unwrap_err().to_string();
+    assert!(text.contains("\"multi_view\", which needs images of shape [C, H, W]"), "{text}");
 }

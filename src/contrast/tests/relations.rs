@@ -235,3 +235,21 @@ fn continuous_actions_and_truncation() {
     }
     assert!(ends.iter().all(|n| *n > 0), "{ends:?}");
 }
+
+#[test]
+fn of_two_views_the_anchor_is_its_own_positive_and_no_negative() {
+    let mut contrasts = filled(&config(), 12);
+    let spec = ContrastSpec { positives: 2, ..spec(Relation::MultiView) };
+    for seed in 0..20 {
+        let Prepared { batch, .. } = prepared(&mut contrasts, &spec, &mut rng(seed));
+        assert!(batch.positives.chunks(2).zip(&batch.anchors).all(|(p, a)| p[0] == *a));
+        for (anchor, positives, negatives) in each(&batch) {
+            assert_eq!(positives, [(anchor, 1.0)]);
+            assert!(!negatives.is_empty() && !negatives.contains(&anchor));
+        }
+    }
+    // Shuffled, none keeps its own.
+    let spec = ContrastSpec { shuffled: true, ..spec };
+    let Prepared { batch, .. } = prepared(&mut contrasts, &spec, &mut rng(1));
+    assert!(batch.positives.chunks(2).zip(&batch.anchors).any(|(p, a)| p[0] != *a));
+}

@@ -89,3 +89,34 @@ fn the_students_view_alone_is_varied_and_curves_of_accuracy_see_none() {
     let mut agent = Imitation::new((&spec, 2), parts, &config, Device::Cpu, &mut rng(1));
     assert_near(measured(&mut agent, &batch, "aux/loss"), 0.0, 1e-5);
 }
+
+/// Student and teacher are equal and each image is its own positive, so the squared error tells
+/// whether they saw the same.
+#[test]
+fn of_two_views_student_and_teacher_see_one_each() {
+    let loss = |relation: Relation, augmentation: Augmentation, obs: Vec<f32>| {
+        let mut representation = smooth();
+        representation.contrast.augmentation = augmentation;
+        representation.contrast.objective = Objective::SquaredError;
+        representation.contrast.distillation_weight = 0.0;
+        let spec = ObsSpec { shape: vec![1, 3, 3], bytes: false, scale: 1.0 };
+        let (network, config) = (hidden(&[]), ImitationConfig::default());
+        let parts = (&network, Some(&representation));
+        let mut agent = Imitation::new((&spec, 2), parts, &config, Device::Cpu, &mut rng(1));
+        let others = |row| (0..4).filter(move |other| *other != row);
+        let batch = ContrastBatch {
+            obs: ObsBatch::F32(obs),
+            ..plain(relation, (0..4).collect(), (0..4).collect(), others)
+        };
+        measured(&mut agent, &batch, "aux/loss")
+    };
+    let images = || (0..4 * 9).map(|i| (i * i % 7) as f32 + 0.5).collect();
+    let (views, shift) = (Relation::MultiView, Augmentation::RandomShift);
+    let both = loss(views, shift, images());
+    assert!(both > 0.01, "{both}");
+    // Where the teacher sees the image as it is, that is another comparison.
+    assert!((both - loss(Relation::Temporal, shift, images())).abs() > 1e-3);
+    // Without augmentation, and where a shift changes nothing, there is one view.
+    assert_near(loss(views, Augmentation::None, images()), 0.0, 1e-5);
+    assert_near(loss(views, shift, vec![0.5; 4 * 9]), 0.0, 1e-5);
+}

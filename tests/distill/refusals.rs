@@ -1,0 +1,97 @@
+//! What a user may type wrong in the sections of distillation is refused in words, before anything
+//! is written.
+
+use crate::common::contrail;
+
+/// `contrail config` with `settings` on a CartPole is refused, and says `expected`.
+fn refused(settings: &[&str], expected: &str) {
+    let mut words = vec!["config", "configs/quickstart.toml"];
+    words.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+    let ended = contrail(&words);
+    assert_eq!(ended.code, Some(2), "{settings:?}: {}", ended.stderr);
+    assert!(ended.stderr.contains(expected), "{settings:?}: {}", ended.stderr);
+}
+
+#[test]
+fn every_section_names_key_value_and_what_is_allowed() {
+    for (setting, expected) in [
+        ("contrast.updates_per_update=-0.5", "contrast.updates_per_update is -0.5, allowed 0.0 to"),
+        ("contrast.memory_share=nan", "contrast.memory_share is NaN, allowed 0.0 to 1.0"),
+        ("contrast.objective=triplet", "contrast.objective is \"triplet\", expected one of"),
+        ("contrast.gate=block", "contrast.gate is \"block\", expected one of"),
+        ("contrast.negative_law=easy", "\"weighted\" or \"hardest\""),
+        ("contrast.memory_by_return=0.9", "add up to 1.15, allowed at most 1"),
+        ("contrast.positives=0.5", "contrast.positives is 0.5, expected a whole number, 0 or more"),
+        ("tokens.groups=0", "tokens.groups is 0, allowed 1 to 64"),
+        ("tokens.level=8", "did you mean \"tokens.levels\"?"),
+        ("tokens.enabled=yes", "tokens.enabled is \"yes\", expected true or false"),
+        ("teacher.pool=0", "teacher.pool is 0, allowed 1 to 1000"),
+        ("teacher.policy_temperature=0", "teacher.policy_temperature is 0.0, allowed above 0"),
+        ("teacher.distill_on=later", "\"earlier\" or \"current\""),
+        ("teacher.distilation_weight=1", "did you mean \"teacher.distillation_weight\"?"),
+        ("memory.recent_segments=0", "memory.recent_segments is 0, allowed 1 to 1000000"),
+        ("memory.segment=9", "did you mean \"memory.segments\"?"),
+        ("loss_policy.kind=ucb", "loss_policy.kind is \"ucb\", expected one of"),
+        ("loss_policy.kind=fixed", "loss_policy.kind is \"fixed\" with 9 arms; it needs exactly 1"),
+        ("loss_policy.relations=['causal']", "loss_policy.relations"),
+        ("loss_policy.betas=[1.0,1.0]", "loss_policy.betas names 1 twice"),
+        ("loss_policy.weights=[]", "loss_policy.relations has no arms because"),
+        ("loss_policy.period_update=3", "did you mean \"loss_policy.period_updates\"?"),
+        ("shift.detect=always", "shift.detect is \"always\", expected one of"),
+        ("shift.align=head", "shift.align is \"head\", expected one of"),
+        ("shift.freeze=all", "shift.freeze is \"all\", expected one of"),
+        ("shift.accuracy_drop=0", "shift.accuracy_drop is 0.0, allowed 0.01 to 1.0"),
+        ("shift.guard_steps=9", "did you mean \"shift.guard_env_steps\"?"),
+    ] {
+        refused(&["contrast.enabled=true", setting], expected);
+    }
+}
+
+#[test]
+fn keys_of_distillation_without_effect_are_refused() {
+    let off = "has no effect, because contrast.enabled is false";
+    for key in ["contrast.negatives", "tokens.groups", "teacher.pool", "memory.segments"] {
+        refused(&[&format!("{key}=4")], &format!("{key} {off}"));
+    }
+    refused(&["loss_policy.discount=0.9"], &format!("loss_policy.discount {off}"));
+    refused(
+        &["shift.guard_env_steps=90"],
+        "shift.guard_env_steps has no effect, because shift.detect is \"off\"",
+    );
+    refused(
+        &["shift.detect=declared", "shift.accuracy_drop=0.4"],
+        "shift.accuracy_drop has no effect, because shift.detect is not \"accuracy\"",
+    );
+    refused(
+        &["contrast.enabled=true", "tokens.enabled=false", "tokens.groups=4"],
+        "tokens.groups has no effect, because tokens.enabled is false",
+    );
+}
+
+/// Each of these would quietly do nothing, or leave a fresh input stem that nobody trained.
+#[test]
+fn what_a_shift_needs_of_other_keys_is_refused() {
+    let declared = "shift.detect=declared";
+    refused(&["shift.detect=accuracy"], "which needs contrast.enabled = true");
+    refused(
+        &[declared, "shift.start=guard"],
+        "shift.guard_env_steps is 0, allowed at least 3 where shift.start is \"guard\"",
+    );
+    refused(
+        &["contrast.enabled=true", declared, "shift.align=stem"],
+        "shift.random_env_steps is 0, allowed above 0 where shift.align is not \"none\"",
+    );
+    let fine = [
+        "config",
+        "configs/quickstart.toml",
+        "--set",
+        "contrast.enabled=true",
+        "--set",
+        declared,
+        "--set",
+        "shift.align=stem",
+        "--set",
+        "shift.random_env_steps=100",
+    ];
+    assert_eq!(contrail(&fine).code, Some(0));
+}
