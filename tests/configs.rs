@@ -101,50 +101,59 @@ fn every_method_runs() {
     }
 }
 
+/// Settings that make a suite small.
+const SMALL: [&str; 10] = [
+    "run.env_steps=1000",
+    "learner.learning_starts_env_steps=500",
+    "learner.minibatch_size=8",
+    "learner.samples_per_insert=0.5",
+    "exploration.initial_random_env_steps=500",
+    "evaluation.period_env_steps=900",
+    "evaluation.episodes=1",
+    "evaluation.final_episodes=2",
+    "log.period_env_steps=500",
+    "replay.capacity_transitions=2000",
+];
+
+/// Every suite with contrastive distillation: in the threads of a user's run, then resumed and longer
+/// in one thread.
+#[test]
+fn every_suite_trains_distilled_and_resumes() {
+    let suites = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/suites");
+    for suite in std::fs::read_dir(suites).unwrap() {
+        let (suite, dir) = (suite.unwrap().path(), tempfile::tempdir().unwrap());
+        let run_dir = dir.path().join("run");
+        let mut first = binary();
+        first.arg("train").arg(&suite).arg("--run-dir").arg(&run_dir);
+        for setting in SMALL.into_iter().chain(DISTILLED) {
+            first.args(["--set", setting]);
+        }
+        let mut longer = binary();
+        longer.args(["train", "--resume", "--quiet", "--run-dir"]).arg(&run_dir);
+        longer.args(["--set", "run.env_steps=1200", "--set", "run.mode=serial"]);
+        for mut command in [first, longer] {
+            let output = command.output().unwrap();
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{}: {errors}", suite.display());
+        }
+        let log = std::fs::read_to_string(run_dir.join("metrics.jsonl")).unwrap();
+        assert!(log.contains("loss_policy/regret"), "{}", suite.display());
+    }
+}
+
 /// One command trains on the sources and judges on the targets: a table on the terminal, in
 /// `result.json` and in TensorBoard.
 #[test]
 fn every_suite_trains_and_is_judged_by_subspace() {
     let suites = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/suites");
-    let small = [
-        "run.env_steps=1000",
-        "learner.learning_starts_env_steps=500",
-        "learner.minibatch_size=8",
-        "learner.samples_per_insert=0.5",
-        "exploration.initial_random_env_steps=500",
-        "evaluation.period_env_steps=900",
-        "evaluation.episodes=1",
-        "evaluation.final_episodes=2",
-        "log.period_env_steps=500",
-        "replay.capacity_transitions=2000",
-    ];
     for suite in std::fs::read_dir(suites).unwrap() {
         let (suite, dir) = (suite.unwrap().path(), tempfile::tempdir().unwrap());
         let run_dir = dir.path().join("run");
         let mut command = binary();
         command.arg("train").arg(&suite).arg("--run-dir").arg(&run_dir);
-        for setting in small {
+        for setting in SMALL {
             command.args(["--set", setting]);
         }
-        // Once more with contrastive distillation, in the threads of a user's run.
-        let distilled = dir.path().join("distilled");
-        let mut with_contrasts = binary();
-        with_contrasts.arg("train").arg(&suite).arg("--run-dir").arg(&distilled);
-        for setting in small.into_iter().chain(DISTILLED) {
-            with_contrasts.args(["--set", setting]);
-        }
-        let output = with_contrasts.output().unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{} distilled: {errors}", suite.display());
-        let log = std::fs::read_to_string(distilled.join("metrics.jsonl")).unwrap();
-        // And longer, in one thread.
-        let mut longer = binary();
-        longer.args(["train", "--resume", "--quiet", "--run-dir"]).arg(&distilled);
-        longer.args(["--set", "run.env_steps=1200", "--set", "run.mode=serial"]);
-        let output = longer.output().unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{} resumed: {errors}", suite.display());
-        assert!(log.contains("loss_policy/regret"), "{}", suite.display());
         let output = command.output().unwrap();
         let (table, errors) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -153,7 +153,7 @@ impl Preparer {
         let (mut job, mut chosen) = (DistillJob::default(), None);
         if count >= 1.0 {
             // The teacher reads when there is a contrast, so that the cost of both is one dial.
-            job.coding = self.to_code()?;
+            job.coding = self.next_coding()?;
             if self.books.updates > self.parts.contrast.warmup_updates {
                 chosen = self.choose(env_steps, count as usize, &mut job)?;
             }
@@ -173,7 +173,7 @@ impl Preparer {
     }
 
     /// Segments for the teacher to read, if some were not read for long.
-    fn to_code(&mut self) -> Result<Option<CodingRequest>> {
+    fn next_coding(&mut self) -> Result<Option<CodingRequest>> {
         let memory = &self.parts.memory;
         let oldest = self.contrasts.newest_version().saturating_sub(memory.readings_age_updates);
         match memory.coded_per_update {

@@ -121,7 +121,6 @@ fn a_stopped_distilled_run_continues_exactly() {
         let summary = go(&config, &registry, stopped.path(), (false, &stop)).unwrap();
         let what = format!("stopped at {} of {end}, {more:?}", summary.counters.env_steps);
         assert_eq!(summary.end, RunEnd::Interrupted, "{what}");
-        println!("{what}");
         resume(&config, &calm, stopped.path()).unwrap();
         assert_same(whole.path(), stopped.path(), end, &what);
     }

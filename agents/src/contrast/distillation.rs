@@ -2,7 +2,8 @@
 
 use super::indices::{Cosines, Indices, shared_len};
 use super::{
-    CodedObs, ContrastConfig, ContrastReport, ContrastTask, DecisionNetwork, DistillOn, Objective,
+    CodedObs, ContrastConfig, ContrastHeads, ContrastReport, ContrastTask, DecisionNetwork,
+    DistillOn, Objective,
 };
 use crate::gate::{self, GateRule};
 use crate::losses;
@@ -55,6 +56,18 @@ struct View<'a> {
     detach: bool,
     /// Numbers for the augmentation; none for no augmentation.
     rng: Option<&'a mut dyn Rng>,
+}
+
+/// Who is compared with whom, as read.
+struct Read {
+    /// `[B, ...]` each reading of the anchors, or of what is expected after them.
+    anchors: Vec<Tensor>,
+    /// The student's reading of the anchors.
+    anchor: Reading,
+    /// `[N, ...]` each reading of what they are compared with.
+    keys: Vec<Tensor>,
+    /// Loss of reward and continuation, a scalar.
+    outcome: Option<Tensor>,
 }
 
 /// What is measured of contrasts where curves are asked for.
@@ -281,27 +294,20 @@ impl Distillation {
         let view = varied();
         let shown =
             if batch.relation == Relation::MultiView { varied() } else { x.shallow_clone() };
-        let float = |values: &[f32]| Tensor::from_slice(values).to_device(device);
         let trunk = network.trunk();
-        let mut outcome = None;
-        let (anchors, anchor_reading, keys) = if batch.relation == Relation::Predictive {
+        let read = if batch.relation == Relation::Predictive {
             let all = self.read((network, student), &view, detach);
-            let h = all.h.index_select(0, &anchor_rows);
-            let actions = heads.knowledge.actions(&batch.actions, device)?;
-            let expected = heads.knowledge.expected(student, &h, &actions);
-            let loss = expected.outcome_loss(&float(&batch.rewards), &float(&batch.continues));
-            outcome = Some(loss.mean(Kind::Float));
-            let anchors = heads.views(student, &trunk.reading(student, expected.h));
-            (anchors, trunk.reading(student, h), heads.views(student, &all))
+            self.expected((network, heads, student), (&all, &anchor_rows), batch)?
         } else {
             let seen = view.index_select(0, &anchor_rows);
-            let reading = self.read((network, student), &seen, detach);
+            let anchor = self.read((network, student), &seen, detach);
             let keys = no_grad(|| {
                 let taught = trunk.read(&self.teacher, &shown, &mut Noise::Off);
                 heads.views(&self.teacher, &taught)
             });
-            (heads.views(student, &reading), reading, keys)
+            Read { anchors: heads.views(student, &anchor), anchor, keys, outcome: None }
         };
+        let Read { anchors, anchor: anchor_reading, keys, outcome } = read;
         let indices = Indices::new(batch, device);
         let cosines: Vec<Cosines> =
             anchors.iter().zip(&keys).map(|(a, k)| Cosines::of(a, k, &indices)).collect();
@@ -328,6 +334,33 @@ impl Distillation {
             })
         });
         Ok(ContrastLoss { total, measured })
+    }
+
+    /// A predictive contrast: what the latent dynamics expect is the anchor, what the student reads
+    /// are the keys.
+    fn expected(
+        &self,
+        (network, heads, student): (&dyn DecisionNetwork, &ContrastHeads, &Params),
+        (all, anchor_rows): (&Reading, &Tensor),
+        batch: &ContrastBatch,
+    ) -> Result<Read, AgentError> {
+        let (trunk, device) = (network.trunk(), student.device());
+        let float = |values: &[f32]| Tensor::from_slice(values).to_device(device);
+        let h = all.h.index_select(0, anchor_rows);
+        let actions = heads.knowledge.actions(&batch.actions, device)?;
+        let expected = heads.knowledge.expected(student, &h, &actions);
+        let loss = expected.outcome_loss(&float(&batch.rewards), &float(&batch.continues));
+        let mut keys = heads.views(student, all);
+        if self.config.objective == Objective::SquaredError {
+            // Without negatives, a gradient through both sides would pull everything to one point.
+            keys = keys.iter().map(Tensor::detach).collect();
+        }
+        Ok(Read {
+            anchors: heads.views(student, &trunk.reading(student, expected.h)),
+            anchor: trunk.reading(student, h),
+            keys,
+            outcome: Some(loss.mean(Kind::Float)),
+        })
     }
 
     /// The student's reading. Detached, no gradient goes below the embedding, nor is it computed.

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used)] // a test panics when it fails
 
 mod contrast;
-mod distill;
 mod faults;
 mod imitation;
 mod policy;

@@ -1,6 +1,7 @@
 //! Action choice.
 
 use super::*;
+use contrail_agents::Augmentation;
 use contrail_agents::{ActMode, AgentError, Policy};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
