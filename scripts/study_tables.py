@@ -15,9 +15,10 @@ def pairs(first, second):
     return [(first[seed], second[seed]) for seed in sorted(first) if seed in second]
 
 
-def span(found, digits=2):
+def span(found, seeds, digits=2):
+    """A value with its interval, which is left out below five seeds, where it would be wrong."""
     value, (low, high) = found
-    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{value:.{digits}f}" + (f" [{low:.{digits}f}, {high:.{digits}f}]" if seeds >= 5 else "")
 
 
 def minatar(rows):
@@ -33,12 +34,12 @@ def minatar(rows):
             found = by_seed(own, method, variant, "target_auc")
             values = [found[seed] for seed in sorted(found)]
             interval = (stats.interquartile_mean(values), stats.interval(values, stats.interquartile_mean))
-            cells = [method, str(len(values)), f"{stats.mean(values):.2f}", span(interval)]
+            cells = [method, str(len(values)), f"{stats.mean(values):.2f}", span(interval, len(values))]
             for baseline in ("scratch", "fine_tune"):
                 both = pairs(found, baselines[baseline])
-                cells.append(span(stats.paired_difference(both)) if both and method != baseline else "")
+                cells.append(span(stats.paired_difference(both), len(both)) if both and method != baseline else "")
             both = pairs(found, baselines["fine_tune"])
-            cells.append(span(stats.ratio_of_means(both)) if both and method != "fine_tune" else "")
+            cells.append(span(stats.ratio_of_means(both), len(both)) if both and method != "fine_tune" else "")
             cells.append(", ".join(f"{value:.2f}" for value in values))
             lines.append("| " + " | ".join(cells) + " |")
         lines.append("")
@@ -54,7 +55,7 @@ def jumping(rows):
         for grid in grids:
             values = [100 * v for v in by_seed(rows, method, grid, "unseen_solved").values()]
             if values:
-                cells.append(span((stats.mean(values), stats.interval(values, stats.mean)), 1) + f" ({len(values)})")
+                cells.append(span((stats.mean(values), stats.interval(values, stats.mean)), len(values), 1) + f" ({len(values)})")
             else:
                 cells.append("")
         lines.append("| " + " | ".join(cells) + " |")
@@ -69,7 +70,7 @@ def negatives(rows):
         cells = [law]
         for count in counts:
             values = [100 * v for v in by_seed(rows, law, count, "unseen_solved").values()]
-            cells.append(span((stats.mean(values), stats.interval(values, stats.mean)), 1) if values else "")
+            cells.append(span((stats.mean(values), stats.interval(values, stats.mean)), len(values), 1) if values else "")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -154,7 +154,7 @@ fn a_killed_distilled_run_continues_exactly_and_repeats_itself() {
 /// Every section written and distillation off is the run without the sections, bit by bit.
 #[test]
 fn switched_off_it_leaves_no_trace() {
-    for toml in [RAINBOW, SAC] {
+    for toml in [RAINBOW, SAC, IMITATION] {
         let (without, off) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let registry = Registry::builtin();
         let a = run(&config(toml, &[]), &registry, without.path()).unwrap();
@@ -222,6 +222,19 @@ fn the_curves_are_in_the_log_and_in_tensorboard_in_both_modes() {
         assert!(has("loss_policy/arms"), "{mode}: the histogram of the arms");
         let (bound, negatives) = (last(dir.path(), "aux/bound"), last(dir.path(), "aux/negatives"));
         assert!(bound <= (negatives + 1.0).ln(), "{bound} for {negatives} negatives");
+    }
+}
+
+#[test]
+fn threads_distil_every_algorithm() {
+    for toml in [SAC, IMITATION] {
+        let dir = tempfile::tempdir().unwrap();
+        let short = "env.time_limit_env_steps=40"; // or no pendulum's episode ends
+        let set = ["run.mode=threaded", "contrast.updates_per_update=1.0", short];
+        run_or_hang(&distilled(toml, &set), &Registry::builtin(), dir.path()).unwrap();
+        for curve in CURVES {
+            assert!(last(dir.path(), curve).is_finite(), "{curve}");
+        }
     }
 }
 
