@@ -3,6 +3,7 @@
 
 use super::checks::{Checks, MAX_ENV_STEPS};
 use super::raw::RawConfig;
+use crate::contrast::{AfterEnd, BehaviorOf};
 use contrail_agents::contrast::{
     ContrastConfig, DistillOn, Frozen, Objective, Part, Representation,
 };
@@ -53,8 +54,14 @@ pub struct ContrastSection {
     pub distance_gamma: f64,
     /// Factor on the difference of rewards in the behavioral distance.
     pub distance_reward_weight: f64,
+    /// Whose behavior it compares.
+    pub distance_behavior: BehaviorOf,
+    /// What it compares an episode by that has ended.
+    pub distance_after_end: AfterEnd,
     /// Width of the weights of soft positives, exp(-d / width).
     pub positive_width: f64,
+    /// Behavioral positives are at most this far.
+    pub positive_distance: f64,
     /// delta: negatives are farther than this in behavioral distance.
     pub negative_distance: f64,
     /// Divides cosines.
@@ -108,7 +115,10 @@ impl Default for ContrastSection {
             distance_horizon_env_steps: 4,
             distance_gamma: 0.9,
             distance_reward_weight: 1.0,
+            distance_behavior: BehaviorOf::Teacher,
+            distance_after_end: AfterEnd::Unlike,
             positive_width: 0.25,
+            positive_distance: f64::INFINITY,
             negative_distance: 0.25,
             temperature: 0.1,
             projection_units: 0,
@@ -471,6 +481,8 @@ impl Checks {
         self.within("contrast.dynamics_units", contrast.dynamics_units, 1..=16_384);
         self.positive("contrast.temperature", contrast.temperature, 1e3);
         self.positive("contrast.positive_width", contrast.positive_width, 1e6);
+        let reach = contrast.positive_distance;
+        self.within("contrast.positive_distance", reach, 0.0..=f64::INFINITY);
         let shares = contrast.memory_by_return + contrast.memory_by_surprise;
         if shares > 1.0 {
             self.refuse(

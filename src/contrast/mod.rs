@@ -24,7 +24,7 @@ pub use coding::{CodingRequest, Readings, StoredId, Taken};
 pub use error::{ContrastError, Missing, MissingCounts};
 pub use prepare::Prepared;
 pub use report::{ContrastReport, false_negative_share};
-pub use spec::{AnchorMix, ContrastSpec, DistanceConfig, NegativeLaw};
+pub use spec::{AfterEnd, AnchorMix, BehaviorOf, ContrastSpec, DistanceConfig, NegativeLaw};
 pub use store::{Contrasts, ContrastsConfig, Store};
 
 #[cfg(test)]

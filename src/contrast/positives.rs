@@ -165,6 +165,9 @@ impl Finder<'_> {
             let Some(distance) = anchors.distance(row, (candidates, candidate), self.metric) else {
                 continue;
             };
+            if distance > self.spec.reach {
+                continue;
+            }
             if nearest.iter().any(|(d, other)| other.hash == spot.hash && *d <= distance) {
                 continue;
             }

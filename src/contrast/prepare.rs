@@ -6,9 +6,11 @@ use super::report::Tally;
 use super::rows::{self, Rows};
 use super::store::Store;
 use super::table::{Metric, Spot, Table};
-use super::{ContrastError, ContrastReport, ContrastSpec, Contrasts, Missing, anchors, truth};
+use super::{
+    BehaviorOf, ContrastError, ContrastReport, ContrastSpec, Contrasts, Missing, anchors, truth,
+};
 use contrail_agents::{ContrastBatch, Relation};
-use contrail_envs::Prng;
+use contrail_envs::{ActionSpace, Prng};
 use rand::RngExt;
 
 /// A batch of contrasts.
@@ -54,6 +56,13 @@ impl Contrasts {
         rng: &mut Prng,
     ) -> Result<Option<Prepared>, ContrastError> {
         spec.check()?;
+        let action = &self.stores.memory.config().action;
+        if spec.distance.behavior == BehaviorOf::Actor
+            && !matches!(action, ActionSpace::Discrete(_))
+        {
+            let allowed = "\"teacher\" where actions are continuous";
+            return Err(ContrastError::bad_spec("distance.behavior", "actor", allowed));
+        }
         match self.assemble(spec, rng) {
             Ok(prepared) => {
                 self.last_missing = None;

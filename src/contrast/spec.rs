@@ -37,13 +37,36 @@ pub struct AnchorMix {
     pub by_surprise: f64,
 }
 
+/// Whose behavior a distance compares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BehaviorOf {
+    /// The teacher's, as it read the observations.
+    #[default]
+    Teacher,
+    /// The actor's: the actions that were taken, each with probability 1.
+    Actor,
+}
+
+/// What an episode is compared by after it has terminated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterEnd {
+    /// Nothing is more unlike an episode that goes on: TV is 1. Where both have ended it is 0.
+    #[default]
+    Unlike,
+    /// It stays where it acted last, and acts as it did there, without reward.
+    Stays,
+}
+
 /// Behavioral distance of two observations,
 /// `d(x, y) = Σ_{j<h} g^j ( TV(π(·|x_j), π(·|y_j)) + c |r_j(x) − r_j(y)| )`:
-/// would the teacher act alike, and did the same happen, over the next h env steps.
+/// would the teacher act alike (or did the actor), and did the same happen, over the next h env
+/// steps.
 ///
 /// `TV` is total variation of the probabilities of discrete actions, and the mean absolute
 /// difference over their dimensions, as a share of their bounds, of continuous ones; 0 to 1 both.
-/// Where one episode has terminated and the other goes on it is 1; where both have, 0.
+/// [`AfterEnd`] says what it is where an episode has terminated.
 ///
 /// # Source
 /// The policy similarity metric of Agarwal et al. 2021 (arXiv 2101.05265), equation 2.
@@ -60,6 +83,10 @@ pub struct DistanceConfig {
     pub gamma: f64,
     /// c, at least 0.
     pub reward_coefficient: f64,
+    /// Whose pi.
+    pub behavior: BehaviorOf,
+    /// What follows the end of an episode.
+    pub after_end: AfterEnd,
     /// Width of the weights of soft positives: `w_p` is proportional to `exp(−d / width)`.
     pub width: f64,
 }
@@ -94,6 +121,9 @@ pub struct ContrastSpec {
     pub memory_share: f64,
     /// How anchors from memory are drawn.
     pub anchors_from: AnchorMix,
+    /// Behavioral positives are at most this far; who has none so near is no anchor. Infinity lets
+    /// the nearest candidates be positives, however far they are.
+    pub reach: f64,
     /// Candidates for negatives are masked at a distance of at most this; below 0, none is.
     pub delta: f64,
     /// k: temporal positives are 1 to k env steps later; candidates of the same episode within k
@@ -115,6 +145,8 @@ impl Default for ContrastSpec {
             horizon_env_steps: 4,
             gamma: 0.9,
             reward_coefficient: 1.0,
+            behavior: BehaviorOf::Teacher,
+            after_end: AfterEnd::Unlike,
             width: 0.25,
         };
         Self {
@@ -128,6 +160,7 @@ impl Default for ContrastSpec {
             shared_negatives: true,
             memory_share: 0.5,
             anchors_from: AnchorMix { by_return: 0.25, by_surprise: 0.25 },
+            reach: f64::INFINITY,
             delta: 0.25,
             temporal_max_env_steps: 3,
             distance,
@@ -185,6 +218,9 @@ impl ContrastSpec {
                 width,
                 "a finite number above 0",
             ));
+        }
+        if self.reach.is_nan() || self.reach < 0.0 {
+            return Err(ContrastError::bad_spec("reach", self.reach, "a number, at least 0"));
         }
         if !self.delta.is_finite() {
             return Err(ContrastError::bad_spec("delta", self.delta, "a finite number"));

@@ -1,7 +1,7 @@
 //! Observations with what follows them, side by side in memory, and how far apart they are.
 
-use super::DistanceConfig;
 use super::store::{Store, Stores};
+use super::{AfterEnd, BehaviorOf, DistanceConfig};
 use crate::memory::{CodeSpace, Place, SegmentView};
 use contrail_envs::{ActionSpace, Outcome};
 
@@ -60,6 +60,8 @@ pub(super) struct Metric {
     scale: f64,
     /// R.
     width: usize,
+    behavior: BehaviorOf,
+    after_end: AfterEnd,
 }
 
 impl Metric {
@@ -77,7 +79,8 @@ impl Metric {
             ActionSpace::Discrete(_) => 0.5 / 255.0,
             ActionSpace::Box { .. } => 1.0 / (255.0 * width.max(1) as f64),
         };
-        Self { horizon, powers, sums, reward_coefficient: config.reward_coefficient, scale, width }
+        let DistanceConfig { reward_coefficient, behavior, after_end, .. } = *config;
+        Self { horizon, powers, sums, reward_coefficient, scale, width, behavior, after_end }
     }
 }
 
@@ -88,7 +91,7 @@ struct Known {
     policies: usize,
     /// Rewards.
     rewards: usize,
-    /// Env steps until the episode terminated; the horizon, if it did not before.
+    /// Env steps until the episode terminated; the horizon, if it did not before or stays.
     ended: usize,
 }
 
@@ -150,33 +153,72 @@ impl Table {
         metric: &Metric,
     ) {
         let (horizon, width) = (metric.horizon, metric.width);
-        let (first, mut position) = (self.rewards.len(), spot.place.position);
+        let store = stores.of(spot.store);
+        let (first, mut place) = (self.rewards.len(), spot.place);
         self.policies.resize((first + horizon) * width, 0);
         self.rewards.resize(first + horizon, 0.0);
         let mut known = Known { policies: 0, rewards: 0, ended: horizon };
         while view.version.is_some() {
             let (row, left) = (known.rewards, horizon - known.rewards);
-            let (steps, obs) =
-                ((view.len() - position).min(left), (view.len() + 1 - position).min(left));
+            let position = place.position;
+            let steps = (view.len() - position).min(left);
             self.rewards[first + row..][..steps]
                 .copy_from_slice(&view.rewards[position..][..steps]);
-            self.policies[(first + row) * width..][..obs * width]
-                .copy_from_slice(&view.policies[position * width..][..obs * width]);
-            (known.rewards, known.policies) = (row + steps, row + obs);
+            let acted = match metric.behavior {
+                BehaviorOf::Teacher => (view.len() + 1 - position).min(left),
+                BehaviorOf::Actor => steps,
+            };
+            let to = &mut self.policies[(first + row) * width..][..acted * width];
+            match metric.behavior {
+                BehaviorOf::Teacher => {
+                    to.copy_from_slice(&view.policies[position * width..][..acted * width]);
+                }
+                BehaviorOf::Actor => {
+                    for (ahead, policy) in to.chunks_exact_mut(width).enumerate() {
+                        if let Some(action) =
+                            store.discrete_action(Place { position: position + ahead, ..place })
+                        {
+                            policy[action] = u8::MAX;
+                        }
+                    }
+                }
+            }
+            (known.rewards, known.policies) = (row + steps, row + acted);
             if known.rewards == horizon || view.outcome == Outcome::Truncated {
                 break;
             }
             if view.outcome == Outcome::Terminated {
-                known = Known { policies: horizon, rewards: horizon, ended: known.rewards };
+                known = self.end((first, known.rewards), metric);
                 break;
             }
-            let store = stores.of(spot.store);
-            match store.find(view.episode, view.index + 1).and_then(|next| store.view(next)) {
-                Some(next) => (view, position) = (next, 0),
+            let next = store.find(view.episode, view.index + 1);
+            match next.and_then(|next| Some((next, store.view(next)?))) {
+                Some((segment, next)) => {
+                    view = next;
+                    place = Place { segment, position: 0 };
+                }
                 None => break,
             }
         }
         self.known.push(known);
+    }
+
+    /// What is known of the row at `first` if its episode terminated after `steps`.
+    fn end(&mut self, (first, steps): (usize, usize), metric: &Metric) -> Known {
+        let (horizon, width) = (metric.horizon, metric.width);
+        let all = Known { policies: horizon, rewards: horizon, ended: horizon };
+        match (metric.after_end, steps) {
+            (AfterEnd::Unlike, _) => Known { ended: steps, ..all },
+            // Nobody acted here.
+            (AfterEnd::Stays, 0) => Known { policies: 0, rewards: 0, ended: horizon },
+            (AfterEnd::Stays, _) => {
+                let last = (first + steps - 1) * width;
+                for later in first + steps..first + horizon {
+                    self.policies.copy_within(last..last + width, later * width);
+                }
+                all
+            }
+        }
     }
 
     /// `[G]`.

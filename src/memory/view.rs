@@ -177,6 +177,19 @@ impl EpisodicMemory {
         self.slots.obs.gather(&rows, to);
     }
 
+    /// The discrete action that followed an observation. None if the observation is gone, no action
+    /// followed, or actions are continuous.
+    pub(crate) fn discrete_action(&self, place: Place) -> Option<usize> {
+        let slot = self.slot(place.segment)?;
+        let followed = place.position < self.slots.records[slot].len as usize;
+        match &self.slots.actions {
+            Actions::Discrete(all) if followed => {
+                Some(all[slot * self.slots.horizon + place.position] as usize)
+            }
+            _ => None,
+        }
+    }
+
     /// Appends the action that followed an observation to `to`.
     ///
     /// # Panics

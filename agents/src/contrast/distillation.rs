@@ -396,8 +396,8 @@ impl Distillation {
         }
     }
 
-    /// Mean KL(teacher || student), or squared distance of continuous actions, over anchors from
-    /// memory of earlier subspaces, or over those of the stream. A scalar; none where nothing is distilled.
+    /// Mean KL(teacher || student), or squared distance of continuous actions, over the anchors that
+    /// `distill_on` names. A scalar; none where nothing is distilled.
     fn distillation(
         &self,
         network: &dyn DecisionNetwork,
@@ -412,6 +412,7 @@ impl Distillation {
             DistillOn::Earlier if self.current_subspaces.contains(subspace) => 0.0,
             DistillOn::Earlier => *memory,
             DistillOn::Current => 1.0 - memory,
+            DistillOn::All => 1.0,
         };
         let weights: Vec<f32> =
             batch.from_memory.iter().zip(&batch.subspaces).map(of_old).collect();

@@ -48,6 +48,8 @@ pub enum DistillOn {
     Earlier,
     /// Those of the current stream: the teacher shows what it would do now (kickstarting).
     Current,
+    /// All: where the student's view is varied, it learns to act as the teacher does without.
+    All,
 }
 
 /// The learner's side of contrastive distillation.

@@ -5,8 +5,14 @@ use crate::contrast::positives::weighted;
 use crate::contrast::table::{Metric, Spot, Table};
 use crate::memory::Place;
 
-const DISTANCE: DistanceConfig =
-    DistanceConfig { horizon_env_steps: 2, gamma: 0.5, reward_coefficient: 2.0, width: 0.5 };
+const DISTANCE: DistanceConfig = DistanceConfig {
+    horizon_env_steps: 2,
+    gamma: 0.5,
+    reward_coefficient: 2.0,
+    behavior: BehaviorOf::Teacher,
+    after_end: AfterEnd::Unlike,
+    width: 0.5,
+};
 
 /// Segments of two env steps: rewards and action readings of each, and how they end.
 type Row = ([f32; 2], [[u8; 2]; 3], Outcome);
@@ -14,6 +20,17 @@ type Row = ([f32; 2], [[u8; 2]; 3], Outcome);
 /// Distances of position `at[0]` of the first from position `at[1]` of the second, which follows
 /// in the same episode as the first, or is of another.
 fn distances(first: Row, second: Row, action: &ActionSpace, at: &[[usize; 2]]) -> Vec<Option<f64>> {
+    distances_by(&DISTANCE, [[0; 2]; 2], (first, second), action, at)
+}
+
+/// The same by a config of its own and with the discrete actions of each.
+fn distances_by(
+    config_of: &DistanceConfig,
+    actions: [[i64; 2]; 2],
+    (first, second): (Row, Row),
+    action: &ActionSpace,
+    at: &[[usize; 2]],
+) -> Vec<Option<f64>> {
     let mut config = config();
     config.memory.horizon_env_steps = 2;
     config.memory.readings_len = 2;
@@ -24,7 +41,9 @@ fn distances(first: Row, second: Row, action: &ActionSpace, at: &[[usize; 2]]) -
             let new = Segment {
                 rewards: rewards.to_vec(),
                 actions: match action {
-                    ActionSpace::Discrete(_) => ActionBatch::Discrete(vec![0; 2]),
+                    ActionSpace::Discrete(_) => {
+                        ActionBatch::Discrete(actions[number as usize].to_vec())
+                    }
                     ActionSpace::Box { .. } => ActionBatch::Box(vec![0.0; 4]),
                 },
                 ..segment(0, number, (0, 2), outcome)
@@ -35,7 +54,7 @@ fn distances(first: Row, second: Row, action: &ActionSpace, at: &[[usize; 2]]) -
             id
         });
     let ids: Vec<_> = ids.collect();
-    let metric = Metric::new(&DISTANCE, action, 2);
+    let metric = Metric::new(config_of, action, 2);
     let table = |segment: usize, position| {
         let place = Place { segment: ids[segment], position };
         let mut table = Table::new(codes());
@@ -89,6 +108,36 @@ fn an_ended_episode_is_unlike_one_that_goes_on_by_hand() {
     are(&found, &[1.5, 1.0, 0.0, 1.5 + 2.0 * (1.0 + 0.5)]);
     let cut = ([0.0, 1.0], same, Outcome::Truncated);
     are(&distances(cut, y, &discrete, &[[1, 1]]), &[0.0]);
+}
+
+/// One ends after two env steps, the other goes on.
+#[test]
+fn an_ended_episode_that_stays_acts_as_it_did_last_by_hand() {
+    let discrete = ActionSpace::Discrete(2);
+    let stays = DistanceConfig { after_end: AfterEnd::Stays, ..DISTANCE };
+    let (left, right) = ([255, 0], [0, 255]);
+    let x = ([0.0; 2], [left, right, left], Terminated);
+    let y = ([0.0; 2], [left, right, right], Continue);
+    let at = [[0, 0], [1, 1], [1, 2], [0, 1], [2, 2]];
+    let found = distances_by(&stays, [[0; 2]; 2], (x, y), &discrete, &at);
+    // From position 1 on x goes right for ever, whatever is read where it is over, as y does. At
+    // position 2 of x nobody acts.
+    assert_eq!(found, [Some(0.0), Some(0.0), Some(0.0), Some(1.0), None]);
+    // Rewards end: of x none follows, and y had 3.
+    let z = ([0.0, 3.0], [right; 3], Terminated);
+    are(&distances_by(&stays, [[0; 2]; 2], (x, z), &discrete, &[[1, 0]]), &[0.5 * 2.0 * 3.0]);
+}
+
+#[test]
+fn the_actor_s_behavior_is_its_actions_by_hand() {
+    let discrete = ActionSpace::Discrete(2);
+    let actor = DistanceConfig { behavior: BehaviorOf::Actor, ..DISTANCE };
+    // The teacher reads the same of both.
+    let x = ([0.0; 2], [[255, 0]; 3], Continue);
+    let at = [[0, 0], [1, 1], [0, 1], [2, 2]];
+    let found = distances_by(&actor, [[0, 1], [0, 0]], (x, x), &discrete, &at);
+    // 0 and 1 against 0 and 0; then 1 against 0, one known step of two; 0 against 0; no action.
+    assert_eq!(found, [Some(0.5), Some(1.5), Some(0.0), None]);
 }
 
 #[test]

@@ -10,8 +10,8 @@ mod resume;
 mod specs;
 
 use super::{
-    AnchorMix, ContrastSpec, Contrasts, ContrastsConfig, DistanceConfig, NegativeLaw, Prepared,
-    Store,
+    AfterEnd, AnchorMix, BehaviorOf, ContrastSpec, Contrasts, ContrastsConfig, DistanceConfig,
+    NegativeLaw, Prepared, Store,
 };
 use crate::memory::{CodeSpace, MemoryConfig, Replacement, Segment};
 use contrail_agents::{ActionBatch, ContrastBatch, ObsBatch, Relation};

@@ -142,6 +142,27 @@ fn across_takes_other_subspaces_only_and_behavioral_the_same() {
     }
 }
 
+/// The teacher acts by the number of the step modulo 3: at distance 0 are equal remainders.
+#[test]
+fn behavioral_positives_are_within_reach() {
+    let mut contrasts = filled(&config(), 60);
+    read_all(&mut contrasts, 1, unlike);
+    // Few candidates, so that the nearest is often of another remainder.
+    let all = ContrastSpec { positive_candidates: 6, ..spec(Relation::Behavioral) };
+    let mut unlike_positives = |reach| {
+        let spec = ContrastSpec { reach, ..all };
+        let of = |seed| {
+            let Prepared { batch, .. } = prepared(&mut contrasts, &spec, &mut rng(seed));
+            let pairs = each(&batch);
+            let differs = |(a, p, _): &&Contrast| (a[1] - p[0].0[1]) % 3.0 != 0.0;
+            pairs.iter().filter(differs).count()
+        };
+        (0..30).map(of).sum::<usize>()
+    };
+    assert!(unlike_positives(f64::INFINITY) > 50);
+    assert_eq!(unlike_positives(0.0), 0);
+}
+
 #[test]
 fn what_is_missing_is_said_and_counted() {
     let (mut contrasts, mut rng) = (contrasts(&config()), rng(0));

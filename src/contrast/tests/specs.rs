@@ -27,12 +27,25 @@ fn bad_specs_are_refused_with_a_sentence() {
             ContrastSpec { distance: DistanceConfig { width: 0.0, ..distance }, ..good() },
             "distance.width is 0, allowed: a finite number above 0",
         ),
+        (ContrastSpec { reach: -0.5, ..good() }, "reach is -0.5, allowed: a number, at least 0"),
         (ContrastSpec { delta: f64::INFINITY, ..good() }, "delta is inf, allowed: a finite number"),
     ];
     for (spec, sentence) in cases {
         let error = contrasts(&config()).prepare(&spec, &mut rng(0)).unwrap_err().to_string();
         assert_eq!(error, format!("contrast: {sentence}"));
     }
+}
+
+#[test]
+fn continuous_actions_have_no_probability_of_their_own() {
+    let mut config = config();
+    config.memory.action = ActionSpace::Box { low: vec![-1.0], high: vec![1.0] };
+    let distance =
+        DistanceConfig { behavior: BehaviorOf::Actor, ..spec(Relation::Behavioral).distance };
+    let spec = ContrastSpec { distance, ..spec(Relation::Behavioral) };
+    let error = contrasts(&config).prepare(&spec, &mut rng(0)).unwrap_err().to_string();
+    let sentence = "distance.behavior is actor, allowed: \"teacher\" where actions are continuous";
+    assert_eq!(error, format!("contrast: {sentence}"));
 }
 
 #[test]
