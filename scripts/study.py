@@ -36,7 +36,7 @@ RUNS = ROOT / "runs" / "studies"
 RESULTS = ROOT / "docs" / "results"
 METHODS = ROOT / "configs" / "methods"
 
-JUMPING = ["plain", "pse", "random_conv", "random_conv_pse", "ours", "ours_random_conv"]
+JUMPING = ["plain", "random_shift", "pse", "ours", "random_conv", "random_conv_pse", "ours_random_conv"]
 GRIDS = ["wide", "narrow", "random"]
 # game: (id, channels)
 GAMES = {
@@ -116,24 +116,23 @@ def recorded(study):
 
 
 def grid_toml(method_file, grid, seed):
-    """A config that extends a method with the subspaces of a grid."""
-    position, height = ("obstacle_position", "floor_height")
-    cell = lambda p, h: f"{{ {position} = {p}, {height} = {h} }}"
-    every = (
-        "[subspaces.unseen]\n"
-        f"{position} = {{ grid = {{ low = 20, high = 45, count = 26 }} }}\n"
-        f"{height} = {{ grid = {{ low = 10, high = 20, count = 11 }} }}\n"
-        f'except = ["wide"]\n'
-    )
+    """A config that extends a method with the subspaces of a grid. The wide one is the method's own."""
     if grid == "wide":
-        own = f"{position} = {{ grid = {{ low = 20, high = 45, count = 6 }} }}\n{height} = {{ grid = {{ low = 10, high = 20, count = 3 }} }}\n"
-    elif grid == "narrow":
-        own = f"{position} = {{ grid = {{ low = 28, high = 38, count = 6 }} }}\n{height} = {{ grid = {{ low = 13, high = 17, count = 3 }} }}\n"
+        return f'extends = "{method_file}"\n'
+    if grid == "narrow":
+        own = (
+            "obstacle_position = { grid = { low = 28, high = 38, count = 6 } }\n"
+            "floor_height = { grid = { low = 13, high = 17, count = 3 } }\n"
+        )
     else:
         tasks = list(itertools.product(range(20, 46), range(10, 21)))
         drawn = sorted(random.Random(1000 + seed).sample(tasks, 18))
-        own = "contexts = [" + ", ".join(cell(p, h) for p, h in drawn) + "]\n"
-    return f'extends = "{method_file}"\n\n[subspaces.wide]\n{own}\n{every}'
+        cells = (f"{{ obstacle_position = {p}, floor_height = {h} }}" for p, h in drawn)
+        own = "contexts = [" + ", ".join(cells) + "]\n"
+    return (
+        f'extends = "{method_file}"\n\n[subspaces.{grid}]\n{own}\n'
+        f'[subspaces.unseen]\nexcept = ["{grid}"]\n\n[split]\nsource = ["{grid}"]\n'
+    )
 
 
 def run_jumping(method, grid, seed):

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 /// How a learner varies the observations that it learns from; who acts sees them as they are.
+/// Written as text: `none`, `random_conv`, `random_shift`, `random_shift_8`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String", into = "String")]
 pub enum Augmentation {
     /// Not at all.
     #[default]
@@ -16,6 +17,38 @@ pub enum Augmentation {
     RandomConv,
     /// Each image moved by up to a twentieth of its height and of its width, at least a pixel.
     RandomShift,
+    /// Each image moved by up to so many pixels, down or up and to a side.
+    RandomShiftPixels(u8),
+}
+
+impl From<Augmentation> for String {
+    fn from(augmentation: Augmentation) -> Self {
+        match augmentation {
+            Augmentation::None => "none".into(),
+            Augmentation::RandomConv => "random_conv".into(),
+            Augmentation::RandomShift => "random_shift".into(),
+            Augmentation::RandomShiftPixels(most) => format!("random_shift_{most}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Augmentation {
+    /// What is allowed.
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let pixels = |text: &str| text.strip_prefix("random_shift_")?.parse().ok();
+        match text.as_str() {
+            "none" => Ok(Self::None),
+            "random_conv" => Ok(Self::RandomConv),
+            "random_shift" => Ok(Self::RandomShift),
+            other => pixels(other).map(Self::RandomShiftPixels).ok_or_else(|| {
+                "\"none\", \"random_conv\", \"random_shift\" or \"random_shift_<pixels>\" with 0 to \
+                 255 pixels"
+                    .to_owned()
+            }),
+        }
+    }
 }
 
 /// Share of images that a random convolution leaves alone (Lee et al. 2020, section 3.1).
@@ -26,7 +59,10 @@ impl Augmentation {
     pub fn apply(self, x: &Tensor, rng: &mut dyn Rng) -> Tensor {
         match (self, x.size().as_slice()) {
             (Self::RandomConv, &[_, _, _, _]) => random_conv(x, rng),
-            (Self::RandomShift, &[_, _, _, _]) => random_shift(x, rng),
+            (Self::RandomShift, &[_, _, h, w]) => random_shift(x, (pad_of(h), pad_of(w)), rng),
+            (Self::RandomShiftPixels(most), &[_, _, _, _]) => {
+                random_shift(x, (i64::from(most), i64::from(most)), rng)
+            }
             _ => x.shallow_clone(),
         }
     }
@@ -42,7 +78,9 @@ impl Augmentation {
 /// Lee et al. 2020 (arXiv 1910.05396), section 3.1.
 ///
 /// # Differs
-/// A kernel for each image, where the paper draws one for a minibatch.
+/// A kernel for each image, where the paper draws one for a minibatch; and its deviation keeps the
+/// second moment of what follows a rectifier (He et al. 2015), √2 times that of Glorot and Bengio
+/// 2010, which the paper uses.
 fn random_conv(x: &Tensor, rng: &mut dyn Rng) -> Tensor {
     let (batch, channels, height, width) = match x.size()[..] {
         [b, c, h, w] => (b, c, h, w),
@@ -60,8 +98,13 @@ fn random_conv(x: &Tensor, rng: &mut dyn Rng) -> Tensor {
     x * &clean + varied * (1.0 - &clean)
 }
 
+/// Most pixels that [`Augmentation::RandomShift`] moves an image along an axis of `size`.
+fn pad_of(size: i64) -> i64 {
+    (size / 20).max(1)
+}
+
 /// Each image padded by repeating its edge and cropped to its size at a random place, every offset
-/// alike: `pad` pixels to each side, `pad = max(1, size / 20)` of height and width.
+/// alike: so many pixels above and below, and so many to the left and to the right.
 ///
 /// # Shapes
 /// x: `[B, C, H, W]` -> `[B, C, H, W]`.
@@ -70,19 +113,16 @@ fn random_conv(x: &Tensor, rng: &mut dyn Rng) -> Tensor {
 /// Yarats et al. 2021, `DrQ` (arXiv 2004.13649), section 3.1: 4 pixels for images of 84.
 ///
 /// # Differs
-/// The paddings follow the size of the image.
-fn random_shift(x: &Tensor, rng: &mut dyn Rng) -> Tensor {
+/// The paddings follow the size of the image, if they are not given.
+fn random_shift(x: &Tensor, (most_down, most_right): (i64, i64), rng: &mut dyn Rng) -> Tensor {
     let (batch, channels, height, width) = match x.size()[..] {
         [b, c, h, w] => (b, c, h, w),
         _ => unreachable!("an image batch has four dimensions"),
     };
-    let mut offset = |size: i64| {
-        let pad = (size / 20).max(1);
-        rng.random_range(-pad..=pad)
-    };
     let mut source = Vec::with_capacity((batch * height * width) as usize);
     for _ in 0..batch {
-        let (down, right) = (offset(height), offset(width));
+        let down = rng.random_range(-most_down..=most_down);
+        let right = rng.random_range(-most_right..=most_right);
         for row in 0..height {
             let row = (row + down).clamp(0, height - 1);
             source.extend((0..width).map(|c| row * width + (c + right).clamp(0, width - 1)));
@@ -184,7 +224,7 @@ mod tests {
             let all = (0..24).map(|i| (i / 12, i / 4 % 3, i % 4));
             all.map(|(c, h, w)| at(c, h, w)).collect()
         };
-        let shifted = floats(&random_shift(&x, &mut rng(4)));
+        let shifted = floats(&random_shift(&x, (1, 1), &mut rng(4)));
         let crops: Vec<Vec<f32>> = (0..9).map(|i| crop(i / 3, i % 3)).collect();
         let mut counts = [0; 9];
         for image in shifted.chunks(24) {
@@ -199,9 +239,37 @@ mod tests {
         for (size, most) in [(1, 0), (10, 1), (39, 1), (40, 2), (84, 4)] {
             // A column number in every pixel.
             let x = Tensor::arange(size, tch::kind::FLOAT_CPU).expand([200, 1, 3, size], false);
-            let moved = random_shift(&x, &mut rng(6)) - &x;
+            let moved = Augmentation::RandomShift.apply(&x, &mut rng(6)) - &x;
             assert_eq!(scalar(&moved.max()), most as f64, "{size}");
             assert_eq!(scalar(&moved.min()), -most as f64, "{size}");
+        }
+    }
+
+    #[test]
+    fn a_shift_in_pixels_is_of_up_to_so_many() {
+        let x = Tensor::arange(30, tch::kind::FLOAT_CPU).expand([400, 1, 3, 30], false);
+        for most in [0, 1, 8] {
+            let moved = Augmentation::RandomShiftPixels(most).apply(&x, &mut rng(6)) - &x;
+            assert_eq!(scalar(&moved.max()), f64::from(most));
+            assert_eq!(scalar(&moved.min()), -f64::from(most));
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let all = [
+            (Augmentation::None, "none"),
+            (Augmentation::RandomConv, "random_conv"),
+            (Augmentation::RandomShift, "random_shift"),
+            (Augmentation::RandomShiftPixels(8), "random_shift_8"),
+        ];
+        for (augmentation, text) in all {
+            assert_eq!(String::from(augmentation), text);
+            assert_eq!(Augmentation::try_from(text.to_owned()), Ok(augmentation));
+        }
+        for wrong in ["random_shift_", "random_shift_256", "random_shift_-1", "shift"] {
+            let allowed = Augmentation::try_from(wrong.to_owned()).unwrap_err();
+            assert!(allowed.starts_with("\"none\", \"random_conv\", "), "{allowed}");
         }
     }
 

@@ -45,6 +45,8 @@ pub struct ContrastSection {
     pub memory_by_return: f64,
     /// See `memory_by_return`.
     pub memory_by_surprise: f64,
+    /// Whether each discrete action follows as many anchors, however rare it is.
+    pub balance_actions: bool,
     /// Most env steps between an anchor and its temporal positive; also within which the same
     /// episode gives no negative.
     pub temporal_max_env_steps: usize,
@@ -111,6 +113,7 @@ impl Default for ContrastSection {
             memory_share: 0.5,
             memory_by_return: 0.25,
             memory_by_surprise: 0.25,
+            balance_actions: false,
             temporal_max_env_steps: 3,
             distance_horizon_env_steps: 4,
             distance_gamma: 0.9,

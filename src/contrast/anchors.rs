@@ -4,8 +4,11 @@ use super::store::{Store, Stores};
 use super::table::Spot;
 use super::{ContrastSpec, Missing};
 use crate::memory::{Among, EpisodicMemory, Place, SegmentLaw};
-use contrail_envs::Prng;
+use contrail_envs::{ActionSpace, Prng};
 use rand::RngExt;
+
+/// Draws of an anchor before it may be followed by another action than the one that was wanted.
+const DRAWS: usize = 64;
 
 /// Anchors of each store: memory, current stream.
 pub(super) fn counts(spec: &ContrastSpec) -> [(Store, usize); 2] {
@@ -41,6 +44,23 @@ pub(super) fn draw(
     spec: &ContrastSpec,
     rng: &mut Prng,
 ) -> Option<Spot> {
+    let wanted = match stores.memory.config().action {
+        ActionSpace::Discrete(actions) if spec.balance_actions => rng.random_range(0..actions),
+        _ => return draw_any(stores, store, spec, rng),
+    };
+    let held = stores.of(store);
+    let fits = |spot: &Spot| held.discrete_action(spot.place) == Some(wanted);
+    let mut last = None;
+    for _ in 0..DRAWS {
+        last = draw_any(stores, store, spec, rng);
+        if last.as_ref().is_none_or(fits) {
+            break;
+        }
+    }
+    last
+}
+
+fn draw_any(stores: &Stores, store: Store, spec: &ContrastSpec, rng: &mut Prng) -> Option<Spot> {
     let held = stores.of(store);
     let place = match law(store, spec, rng) {
         SegmentLaw::Uniform => held.random_step(Among::All, rng),

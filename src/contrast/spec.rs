@@ -121,6 +121,9 @@ pub struct ContrastSpec {
     pub memory_share: f64,
     /// How anchors from memory are drawn.
     pub anchors_from: AnchorMix,
+    /// Whether an action is drawn first, each discrete one with the same probability, and then an
+    /// anchor that it followed, if one of 64 draws is. Continuous actions are not balanced.
+    pub balance_actions: bool,
     /// Behavioral positives are at most this far; who has none so near is no anchor. Infinity lets
     /// the nearest candidates be positives, however far they are.
     pub reach: f64,
@@ -160,6 +163,7 @@ impl Default for ContrastSpec {
             shared_negatives: true,
             memory_share: 0.5,
             anchors_from: AnchorMix { by_return: 0.25, by_surprise: 0.25 },
+            balance_actions: false,
             reach: f64::INFINITY,
             delta: 0.25,
             temporal_max_env_steps: 3,

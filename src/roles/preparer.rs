@@ -240,6 +240,7 @@ impl Preparer {
                 by_surprise: contrast.memory_by_surprise,
             },
             reach: contrast.positive_distance,
+            balance_actions: contrast.balance_actions,
             delta: contrast.negative_distance,
             temporal_max_env_steps: contrast.temporal_max_env_steps,
             distance: DistanceConfig {

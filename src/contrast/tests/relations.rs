@@ -142,6 +142,32 @@ fn across_takes_other_subspaces_only_and_behavioral_the_same() {
     }
 }
 
+/// Of eleven steps in twelve the action is 0, of one it is 1.
+#[test]
+fn anchors_of_rare_actions_are_as_many() {
+    let (mut contrasts, mut rng) = (contrasts(&config()), rng(0));
+    for episode in 0..100 {
+        for (index, outcome) in [(0, Continue), (1, Continue), (2, Terminated)] {
+            let actions = vec![0, 0, 0, i64::from(index == 1)];
+            let segment = Segment {
+                actions: ActionBatch::Discrete(actions),
+                ..segment(0, episode, (index, 4), outcome)
+            };
+            contrasts.insert(&segment, &mut rng).unwrap();
+        }
+    }
+    let mut share = |balance_actions| {
+        let spec = ContrastSpec { balance_actions, anchors: 500, ..spec(Relation::Predictive) };
+        let Prepared { batch, .. } = prepared(&mut contrasts, &spec, &mut rng);
+        let ActionBatch::Discrete(actions) = batch.actions else { panic!("discrete") };
+        actions.iter().filter(|action| **action == 1).count() as f64 / 500.0
+    };
+    // One step in twelve, within five deviations; then one anchor in three, and one in twelve of
+    // the third that wants action 2, which nobody took: 0.361.
+    assert!((share(false) - 1.0 / 12.0).abs() < 0.062, "{}", share(false));
+    assert!((share(true) - 0.361).abs() < 0.108, "{}", share(true));
+}
+
 /// The teacher acts by the number of the step modulo 3: at distance 0 are equal remainders.
 #[test]
 fn behavioral_positives_are_within_reach() {
