@@ -2,7 +2,7 @@
 """Draws percent of unseen tasks solved against K, the number of negatives, for each way to choose
 them: docs/images/negatives.svg from docs/results/k.jsonl.
 
-    python3 -m venv .venv-plots && .venv-plots/bin/pip install matplotlib==3.10.7
+    python3 -m venv .venv-plots && .venv-plots/bin/pip install matplotlib==3.11.2
     .venv-plots/bin/python scripts/plot_negatives.py
 """
 
@@ -38,7 +38,7 @@ def main():
     axes.xaxis.set_major_formatter(matplotlib.ticker.ScalarFormatter())
     axes.set_xlabel("K, negatives of an anchor")
     axes.set_ylabel("unseen tasks solved, percent")
-    axes.set_title("Jumping task, wide grid: mean and 95 % interval over seeds", fontsize=10)
+    axes.set_title("Jumping task, narrow grid: mean and 95 % interval over seeds", fontsize=10)
     axes.grid(alpha=0.3)
     axes.legend(title="negatives")
     target = ROOT / "docs" / "images" / "negatives.svg"

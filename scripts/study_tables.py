@@ -63,14 +63,22 @@ def jumping(rows):
 
 
 def negatives(rows):
-    """Percent of unseen tasks solved against K."""
+    """Percent of unseen tasks solved against K, and the least K whose mean is random's best."""
     counts = sorted(in_order(rows, "variant"), key=int)
-    lines = ["| negatives | " + " | ".join(f"K = {c}" for c in counts) + " |", "|---" * (len(counts) + 1) + "|"]
-    for law in in_order(rows, "method"):
+    scores = {
+        law: {c: v for c in counts if (v := [100 * x for x in by_seed(rows, law, c, "unseen_solved").values()])}
+        for law in in_order(rows, "method")
+    }
+    best = max((stats.mean(values) for values in scores.get("random", {}).values()), default=None)
+    lines = ["| negatives | " + " | ".join(f"K = {c}" for c in counts) + " | least K with random's best mean |"]
+    lines.append("|---" * (len(counts) + 2) + "|")
+    for law, by_count in scores.items():
         cells = [law]
         for count in counts:
-            values = [100 * v for v in by_seed(rows, law, count, "unseen_solved").values()]
-            cells.append(span((stats.mean(values), stats.interval(values, stats.mean)), len(values), 1) if values else "")
+            values = by_count.get(count)
+            cells.append(span((stats.mean(values), stats.interval(values, stats.mean)), len(values), 1) + f" ({len(values)})" if values else "")
+        reached = (c for c, values in by_count.items() if best is not None and stats.mean(values) >= best)
+        cells.append(next(reached, "none"))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

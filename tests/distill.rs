@@ -293,7 +293,8 @@ fn every_start_and_part_runs_also_without_contrasts() {
     for start in ["keep", "fresh", "renew_stem", "guard"] {
         let dir = tempfile::tempdir().unwrap();
         let start = format!("shift.start={start}");
-        let set: Vec<&str> = SHIFT.into_iter().chain([start.as_str()]).collect();
+        let set: Vec<&str> =
+            SHIFT.into_iter().chain([start.as_str(), "shift.align=none"]).collect();
         run(&config(RAINBOW, &set), &Registry::builtin(), dir.path()).unwrap();
         assert_eq!(events(dir.path(), "shift_settles").len(), 1, "{start}");
     }

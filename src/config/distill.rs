@@ -3,6 +3,7 @@
 
 use super::checks::{Checks, MAX_ENV_STEPS};
 use super::raw::RawConfig;
+use super::schedule::ScheduleName;
 use crate::contrast::{AfterEnd, BehaviorOf};
 use contrail_agents::contrast::{
     ContrastConfig, DistillOn, Frozen, Objective, Part, Representation,
@@ -428,6 +429,19 @@ impl Checks {
         if shift.detect == Detect::Accuracy && !distills {
             let text = "shift.detect is \"accuracy\", which needs contrast.enabled = true";
             self.refuse("shift.detect", text.to_owned());
+        }
+        if shift.align != Align::None && !distills {
+            let text = "shift.align is not \"none\", which needs contrast.enabled = true";
+            self.refuse("shift.align", text.to_owned());
+        }
+        let phases = [ScheduleName::Sequential, ScheduleName::Cyclic, ScheduleName::Recurring];
+        if shift.detect == Detect::Declared && !phases.contains(&raw.schedule.kind) {
+            self.refuse(
+                "shift.detect",
+                "shift.detect is \"declared\", allowed where schedule.kind is \"sequential\", \
+                 \"cyclic\" or \"recurring\": no other schedule declares shifts"
+                    .to_owned(),
+            );
         }
         let budget = shift.guard_env_steps;
         if shift.start == Start::Guard && budget < LEAST_GUARD_ENV_STEPS {

@@ -5,7 +5,11 @@ use crate::common::contrail;
 
 /// `contrail config` with `settings` on a CartPole is refused, and says `expected`.
 fn refused(settings: &[&str], expected: &str) {
-    let mut words = vec!["config", "configs/quickstart.toml"];
+    refused_in("configs/quickstart.toml", settings, expected);
+}
+
+fn refused_in(file: &str, settings: &[&str], expected: &str) {
+    let mut words = vec!["config", file];
     words.extend(settings.iter().flat_map(|setting| ["--set", setting]));
     let ended = contrail(&words);
     assert_eq!(ended.code, Some(2), "{settings:?}: {}", ended.stderr);
@@ -21,13 +25,16 @@ fn every_section_names_key_value_and_what_is_allowed() {
         ("contrast.gate=block", "contrast.gate is \"block\", expected one of"),
         ("contrast.negative_law=easy", "\"weighted\" or \"hardest\""),
         ("contrast.memory_by_return=0.9", "add up to 1.15, allowed at most 1"),
+        ("contrast.positive_distance=-1", "contrast.positive_distance is -1.0, allowed 0.0 to inf"),
+        ("contrast.distance_after_end=dies", "\"unlike\" or \"stays\""),
+        ("contrast.augmentation=random_shift_x", "expected \"none\", \"random_conv\", "),
         ("contrast.positives=0.5", "contrast.positives is 0.5, expected a whole number, 0 or more"),
         ("tokens.groups=0", "tokens.groups is 0, allowed 1 to 64"),
         ("tokens.level=8", "did you mean \"tokens.levels\"?"),
         ("tokens.enabled=yes", "tokens.enabled is \"yes\", expected true or false"),
         ("teacher.pool=0", "teacher.pool is 0, allowed 1 to 1000"),
         ("teacher.policy_temperature=0", "teacher.policy_temperature is 0.0, allowed above 0"),
-        ("teacher.distill_on=later", "\"earlier\" or \"current\""),
+        ("teacher.distill_on=later", "expected one of \"earlier\", \"current\", \"all\""),
         ("teacher.distilation_weight=1", "did you mean \"teacher.distillation_weight\"?"),
         ("memory.recent_segments=0", "memory.recent_segments is 0, allowed 1 to 1000000"),
         ("memory.segment=9", "did you mean \"memory.segments\"?"),
@@ -58,8 +65,9 @@ fn keys_of_distillation_without_effect_are_refused() {
         &["shift.guard_env_steps=90"],
         "shift.guard_env_steps has no effect, because shift.detect is \"off\"",
     );
-    refused(
-        &["shift.detect=declared", "shift.accuracy_drop=0.4"],
+    refused_in(
+        "configs/methods/minatar/base.toml",
+        &["shift.accuracy_drop=0.4"],
         "shift.accuracy_drop has no effect, because shift.detect is not \"accuracy\"",
     );
     refused(
@@ -71,23 +79,28 @@ fn keys_of_distillation_without_effect_are_refused() {
 /// Each of these would quietly do nothing, or leave a fresh input stem that nobody trained.
 #[test]
 fn what_a_shift_needs_of_other_keys_is_refused() {
-    let declared = "shift.detect=declared";
+    let (distils, detected) = ("contrast.enabled=true", "shift.detect=accuracy");
     refused(&["shift.detect=accuracy"], "which needs contrast.enabled = true");
     refused(
-        &[declared, "shift.start=guard"],
+        &["shift.detect=declared", "shift.align=stem"],
+        "shift.align is not \"none\", which needs contrast.enabled = true",
+    );
+    refused(&["shift.detect=declared"], "no other schedule declares shifts");
+    refused(
+        &[distils, detected, "shift.start=guard"],
         "shift.guard_env_steps is 0, allowed at least 3 where shift.start is \"guard\"",
     );
     refused(
-        &["contrast.enabled=true", declared, "shift.align=stem"],
+        &[distils, detected, "shift.align=stem"],
         "shift.random_env_steps is 0, allowed above 0 where shift.align is not \"none\"",
     );
     let fine = [
         "config",
         "configs/quickstart.toml",
         "--set",
-        "contrast.enabled=true",
+        distils,
         "--set",
-        declared,
+        detected,
         "--set",
         "shift.align=stem",
         "--set",
