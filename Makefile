@@ -23,6 +23,8 @@ test: ## every check and every test
 	@sh tests/setup/run.sh
 	@echo "== no file names a path of one machine"
 	@sh tests/setup/no_machine_paths.sh
+	@echo "== statistics and tables of the studies"
+	@$(PYTHON) -m unittest discover -s scripts
 	@echo "== formatting"
 	cargo fmt --all --check
 	@echo "== lints"

@@ -491,6 +491,32 @@ def make_sac():
     out.write("sac.json")
 
 
+# ---------------------------------------------------------------- imitation
+
+
+def make_imitation():
+    """Five updates of imitation, with and without a penalty on the parameters. f32."""
+    out = Golden()
+    for name, l2 in (("plain", 0.0), ("penalty", 0.1)):
+        model = fill(nn.Sequential(mlp([5, 16, 12], activate_last=True), mlp([12, 3])), 6000)
+        params = list(model.parameters())
+        optimizer = torch.optim.Adam(params, lr=1e-2, eps=1.5e-4)
+        for update in range(5):
+            obs, action, _, _, _, weights = minibatch(6100 + 10 * update, [5], 3)
+            logits = model(obs)
+            loss = F.cross_entropy(logits, action, reduction="none")
+            total = (loss * weights).mean() + l2 / 2 * sum(p.square().sum() for p in params)
+            optimizer.zero_grad()
+            total.backward()
+            norm = nn.utils.clip_grad_norm_(params, 0.5)
+            optimizer.step()
+            right = (logits.argmax(-1) == action).float().mean()
+            out.add(f"{name}/priorities{update}", loss)
+            out.add(f"{name}/metrics{update}", torch.stack([total, norm, right]))
+        out.add(f"{name}/online", torch.cat([p.reshape(-1) for p in params]))
+    out.write("imitation.json")
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     NORMALS = json.loads((HERE / "normals.json").read_text())
@@ -499,3 +525,4 @@ if __name__ == "__main__":
     make_networks()
     make_dqn()
     make_sac()
+    make_imitation()

@@ -11,6 +11,7 @@ mod contrast;
 mod dqn;
 mod finite_differences;
 mod golden;
+mod imitation;
 mod losses;
 mod networks;
 mod sac;
