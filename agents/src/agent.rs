@@ -45,6 +45,12 @@ pub trait Agent: Send {
         None
     }
 
+    /// The same with the step size of an update when `progress` of the run is done, 0 to 1.
+    fn distiller_at(&mut self, progress: f64) -> Option<Distiller<'_>> {
+        let _ = progress;
+        self.distiller()
+    }
+
     /// Gives a part of every network fresh values and forgets its moments. What follows the online
     /// networks does not: see [`Agent::settle`].
     fn renew(&mut self, part: Part, rng: &mut dyn Rng);

@@ -360,7 +360,11 @@ impl Agent for Dqn {
     }
 
     fn distiller(&mut self) -> Option<Distiller<'_>> {
-        let step = self.adam(0.0);
+        self.distiller_at(0.0)
+    }
+
+    fn distiller_at(&mut self, progress: f64) -> Option<Distiller<'_>> {
+        let step = self.adam(progress);
         let (network, online) = (&*self.network, &mut self.online);
         let distillation = self.distillation.as_mut()?;
         Some(Distiller { network, online, distillation, step })

@@ -77,7 +77,7 @@ impl Learner {
         let begin = Instant::now();
         let mut learned = LearnReport::default();
         let readings = match distill {
-            Some(job) => Some(self.contrast(job, &mut learned)?),
+            Some(job) => Some(self.contrast((job, progress), &mut learned)?),
             None => None,
         };
         learned.contrast_time = begin.elapsed();
@@ -105,9 +105,14 @@ impl Learner {
     }
 
     /// Reads what the memory wants read, updates on contrasts alone, and stages the joint ones.
-    fn contrast(&mut self, job: DistillJob, learned: &mut LearnReport) -> Result<Option<Readings>> {
+    fn contrast(
+        &mut self,
+        (job, progress): (DistillJob, f64),
+        learned: &mut LearnReport,
+    ) -> Result<Option<Readings>> {
         let version = self.agent.updates();
-        let mut distiller = self.agent.distiller().context("the agent cannot be distilled")?;
+        let distiller = self.agent.distiller_at(progress);
+        let mut distiller = distiller.context("the agent cannot be distilled")?;
         let readings = job.coding.map(|request| {
             let coded = distiller.code(&request.obs);
             request.answered(version, &coded.codes, &coded.policies)

@@ -189,3 +189,22 @@ fn contrasts_of_other_actions_and_agents_without_heads_are_refused() {
         assert!(algorithm.agent(None, 1).distiller().is_none());
     }
 }
+
+/// From 0.01 at the start to 0.002 at the end; SAC and imitation keep theirs.
+#[test]
+fn contrasts_alone_step_as_far_as_the_decision_at_that_time() {
+    let config =
+        DqnConfig { learning_rate: 1e-2, learning_rate_final: 2e-3, ..DqnConfig::default() };
+    let (network, representation) = (hidden(&[8]), representation());
+    let parts = (&network, Some(&representation));
+    let mut agent = Dqn::distilled((&vector(4), 3), parts, &config, Device::Cpu, &mut rng(1));
+    for (progress, expected) in [(0.0, 1e-2), (0.5, 6e-3), (1.0, 2e-3)] {
+        let found = agent.distiller_at(progress).unwrap().step.learning_rate;
+        assert!((found - expected).abs() < 1e-12, "{progress}: {found}");
+    }
+    for algorithm in [Algorithm::Sac, Algorithm::Imitation] {
+        let mut agent = algorithm.agent(Some(&representation), 1);
+        let mut step = |progress| agent.distiller_at(progress).unwrap().step.learning_rate;
+        assert_eq!(step(0.0), step(1.0));
+    }
+}
