@@ -7,6 +7,7 @@
 
 mod checks;
 mod distill;
+mod distill_checks;
 mod error;
 mod keys;
 mod layers;

@@ -1,5 +1,10 @@
 //! The preparer: keeps the episodic memory, and chooses with the loss policy what is contrasted.
 
+mod align;
+mod save;
+
+pub use align::AlignData;
+
 use crate::config::{ContrastSection, MemorySection, NegativeLawName};
 use crate::contrast::{
     AnchorMix, CodingRequest, ContrastReport, ContrastSpec, Contrasts, ContrastsConfig,
@@ -7,13 +12,12 @@ use crate::contrast::{
 };
 use crate::memory::Segment;
 use crate::message::{self, DistillJob, TokenUpdate};
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
+use contrail_agents::Relation;
 use contrail_agents::loss_policy::{Choice, LossPolicy, LossPolicyConfig, PolicyState};
-use contrail_agents::{ContrastBatch, Relation};
 use contrail_envs::{Prng, SeedStream};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use std::io::{Read, Write};
 
 /// Env steps that count as one unit of a phase's age.
 const PHASE_AGE_UNIT_ENV_STEPS: f64 = 10_000.0;
@@ -38,16 +42,6 @@ pub struct PreparerParts {
     pub expert: bool,
     /// Its own seeds.
     pub seeds: SeedStream,
-}
-
-/// Which stores an alignment's anchors come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AlignData {
-    /// The current stream alone.
-    Stream,
-    /// Half current stream, half memory.
-    Mixed,
 }
 
 /// Episodic memory, current stream and loss policy. It works off the learner's thread and meets
@@ -81,14 +75,6 @@ struct Books {
     collects: bool,
     /// Curves were asked for and no contrast has reported them yet.
     detail_due: bool,
-}
-
-/// Everything of a saved preparer but its stores.
-#[derive(Serialize, Deserialize)]
-struct Header {
-    policy: LossPolicy,
-    books: Books,
-    held_out: bool,
 }
 
 impl Preparer {
@@ -294,145 +280,6 @@ impl Preparer {
         let missing = counts.map(|(why, n)| (format!("aux/missing_{why}"), n as f64));
         metrics.extend(missing);
         metrics
-    }
-
-    /// A shift: the current stream begins anew. The memory stays. If `holds_out`, some episodes
-    /// are kept apart until [`Preparer::end_collection`].
-    ///
-    /// # Errors
-    /// If there is no memory for what is kept apart.
-    pub fn begin_phase(&mut self, env_steps: u64, holds_out: bool) -> Result<()> {
-        self.contrasts.forget_stream()?;
-        self.books.phase_begun_env_steps = env_steps;
-        self.books.collects = holds_out;
-        self.held_out = None;
-        if holds_out {
-            self.held_out = Some(Contrasts::new(&self.held_out_stores())?);
-        }
-        Ok(())
-    }
-
-    /// Segments are no longer held out, and those that were are let go.
-    pub fn end_collection(&mut self) {
-        self.books.collects = false;
-        self.held_out = None;
-    }
-
-    /// A ring alone: the smallest memory beside it.
-    fn held_out_stores(&self) -> ContrastsConfig {
-        let mut stores = self.parts.stores.clone();
-        stores.memory.capacity_segments = stores.memory.subspaces;
-        stores
-    }
-
-    /// Predictive contrasts with random negatives: what alignment and its judges use. None while
-    /// there is too little to draw from.
-    ///
-    /// # Errors
-    /// If the spec is refused.
-    pub fn align_batch(
-        &mut self,
-        data: AlignData,
-        anchors: usize,
-    ) -> Result<Option<ContrastBatch>> {
-        let share = if data == AlignData::Mixed { 0.5 } else { 0.0 };
-        let spec = self.align_spec(share, anchors);
-        Ok(self.contrasts.prepare(&spec, &mut self.books.rng)?.map(|prepared| prepared.batch))
-    }
-
-    /// The same from the episodes that were held out; never shuffled.
-    ///
-    /// # Errors
-    /// If the spec is refused.
-    pub fn held_out_batch(&mut self, anchors: usize) -> Result<Option<ContrastBatch>> {
-        let spec = ContrastSpec { shuffled: false, ..self.align_spec(0.0, anchors) };
-        let Some(held_out) = &mut self.held_out else { return Ok(None) };
-        Ok(held_out.prepare(&spec, &mut self.books.rng)?.map(|prepared| prepared.batch))
-    }
-
-    /// The same from the current stream, to watch for a shift that nobody declared; drawn by `rng`,
-    /// so that looking changes nothing.
-    ///
-    /// # Errors
-    /// If the spec is refused.
-    pub fn stream_batch(
-        &mut self,
-        anchors: usize,
-        rng: &mut Prng,
-    ) -> Result<Option<ContrastBatch>> {
-        let spec = ContrastSpec { shuffled: false, ..self.align_spec(0.0, anchors) };
-        Ok(self.contrasts.prepare(&spec, rng)?.map(|prepared| prepared.batch))
-    }
-
-    fn align_spec(&self, memory_share: f64, anchors: usize) -> ContrastSpec {
-        let spec = self.spec(Relation::Predictive, 0.0);
-        ContrastSpec {
-            anchors,
-            negatives: (anchors - 1).max(1),
-            negative_candidates: anchors.max(2),
-            memory_share,
-            law: NegativeLaw::Weighted { beta: 0.0 },
-            delta: -1.0,
-            ..spec
-        }
-    }
-
-    /// Writes everything that determines later jobs. Between two segments of a run nothing is
-    /// under way. Give it a buffered writer.
-    ///
-    /// # Errors
-    /// If `out` fails, or jobs are under way.
-    pub fn save(&self, out: &mut dyn Write) -> Result<()> {
-        ensure!(self.under_way.is_empty(), "{} contrasts are under way", self.under_way.len());
-        let header = Header {
-            policy: self.policy.clone(),
-            books: self.books.clone(),
-            held_out: self.held_out.is_some(),
-        };
-        let header = postcard::to_stdvec(&header)?;
-        out.write_all(&(header.len() as u64).to_le_bytes())?;
-        out.write_all(&header)?;
-        self.contrasts.save(out)?;
-        if let Some(held_out) = &self.held_out {
-            held_out.save(out)?;
-        }
-        Ok(())
-    }
-
-    /// Continues from what [`Preparer::save`] wrote with the same config. Whether the loss policy
-    /// goes on: under other settings than it was saved with it begins anew.
-    ///
-    /// # Errors
-    /// If the state is damaged, or of another config.
-    pub fn restore(&mut self, input: &mut dyn Read) -> Result<bool> {
-        let mut len = [0; 8];
-        input.read_exact(&mut len)?;
-        let mut bytes = Vec::new();
-        (&mut *input).take(u64::from_le_bytes(len)).read_to_end(&mut bytes)?;
-        let header: Header =
-            postcard::from_bytes(&bytes).context("the state of the loss policy is damaged")?;
-        self.contrasts.restore(input)?;
-        self.held_out = None;
-        if header.held_out {
-            let mut held_out = Contrasts::new(&self.held_out_stores())?;
-            held_out.restore(input)?;
-            self.held_out = Some(held_out);
-        }
-        self.books = header.books;
-        self.under_way.clear();
-        let same = header.policy.config() == self.policy.config();
-        if same {
-            self.policy = header.policy;
-        } else {
-            self.books.previous = None;
-        }
-        Ok(same)
-    }
-
-    /// Segments of the current stream that were held out.
-    #[must_use]
-    pub fn held_out_segments(&self) -> usize {
-        self.held_out.as_ref().map_or(0, |held_out| held_out.recent().len())
     }
 
     /// Segments of the current stream.

@@ -1,6 +1,7 @@
 //! The teacher, its pool, and what one contrastive update is.
 
 use super::indices::{Cosines, Indices, shared_len};
+use super::measured::{ContrastLoss, Measured, gradient_metrics};
 use super::{
     CodedObs, ContrastConfig, ContrastHeads, ContrastReport, ContrastTask, DecisionNetwork,
     DistillOn, Objective,
@@ -11,9 +12,7 @@ use crate::nn::{Noise, obs_tensor};
 use crate::optim::{AdamStep, Trainable};
 use crate::params::{Layout, Params};
 use crate::trunk::Reading;
-use crate::{
-    AgentError, AgentState, ContrastBatch, NamedArray, ObsBatch, Relation, scalar, tokens,
-};
+use crate::{AgentError, ContrastBatch, ObsBatch, Relation, scalar, tokens};
 use rand::Rng;
 use std::collections::VecDeque;
 use tch::{Device, Kind, Tensor, no_grad};
@@ -22,32 +21,27 @@ use tch::{Device, Kind, Tensor, no_grad};
 #[derive(Debug)]
 pub struct Distillation {
     config: ContrastConfig,
-    teacher: Params,
+    pub(super) teacher: Params,
     /// Teachers frozen at shifts, the oldest first.
-    pool: VecDeque<Vec<f32>>,
-    teacher_fixed: bool,
+    pub(super) pool: VecDeque<Vec<f32>>,
+    pub(super) teacher_fixed: bool,
     /// Weight of the KL term, 0 to 1: return-gated by the runtime.
-    distillation_gate: f64,
+    pub(super) distillation_gate: f64,
     /// Subspaces that the KL term leaves out: those of the current phase.
-    current_subspaces: Vec<u32>,
+    pub(super) current_subspaces: Vec<u32>,
     /// Contrasts that wait for the next decision update.
-    staged: Option<Staged>,
+    pub(super) staged: Option<Staged>,
     /// Decision direction and joint direction of the last joint update, on the shared parameters.
-    last: Option<(Tensor, Tensor)>,
+    pub(super) last: Option<(Tensor, Tensor)>,
 }
 
 /// Contrasts that wait for a decision update.
 #[derive(Debug)]
-struct Staged {
+pub(super) struct Staged {
     loss: Tensor,             // scalar; with its graph, if there is no gradient yet
     gradient: Option<Tensor>, // [P]
     /// Whether curves are asked for.
     detail: bool,
-}
-
-struct ContrastLoss {
-    total: Tensor, // scalar
-    measured: Option<Measured>,
 }
 
 /// How a student looks at a batch.
@@ -68,16 +62,6 @@ struct Read {
     keys: Vec<Tensor>,
     /// Loss of reward and continuation, a scalar.
     outcome: Option<Tensor>,
-}
-
-/// What is measured of contrasts where curves are asked for.
-struct Measured {
-    per_anchor: Tensor, // [B]
-    accuracy: Tensor,   // [B]
-    alignment: Tensor,  // scalar
-    uniformity: Tensor, // scalar
-    outcome: f64,
-    distillation: f64,
 }
 
 impl Distillation {
@@ -439,39 +423,6 @@ impl Distillation {
         Some((distance * weights).sum(Kind::Float) / f64::from(total) * self.distillation_gate)
     }
 
-    /// Empty if nothing was measured.
-    fn metrics(&self, loss: &ContrastLoss, batch: &ContrastBatch) -> Vec<(&'static str, f64)> {
-        let Some(measured) = &loss.measured else { return Vec::new() };
-        let per_anchor = scalar::floats(&measured.per_anchor);
-        let accuracy = scalar::floats(&measured.accuracy);
-        let negatives = f64::from(batch.negative_weights.iter().sum::<f32>()) / batch.len() as f64;
-        let mean = |values: &[f32], current: Option<bool>| {
-            let chosen = values.iter().zip(&batch.subspaces).filter(|(_, subspace)| {
-                current.is_none_or(|c| self.current_subspaces.contains(subspace) == c)
-            });
-            let (sum, count) =
-                chosen.fold((0.0, 0u32), |(sum, count), (v, _)| (sum + f64::from(*v), count + 1));
-            (count > 0).then(|| sum / f64::from(count))
-        };
-        let mut metrics = vec![
-            ("aux/loss", scalar::double(&loss.total)),
-            ("aux/negatives", negatives),
-            ("aux/alignment", scalar::double(&measured.alignment)),
-            ("aux/uniformity", scalar::double(&measured.uniformity)),
-            ("aux/outcome_loss", measured.outcome),
-            ("aux/distillation", measured.distillation),
-        ];
-        let bound = |loss| losses::information_bound(loss, negatives);
-        let named = [
-            ("aux/accuracy", mean(&accuracy, None)),
-            ("aux/bound", mean(&per_anchor, None).map(bound)),
-            ("aux/bound_current", mean(&per_anchor, Some(true)).map(bound)),
-            ("aux/bound_earlier", mean(&per_anchor, Some(false)).map(bound)),
-        ];
-        metrics.extend(named.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        metrics
-    }
-
     /// Settings.
     #[must_use]
     pub fn config(&self) -> &ContrastConfig {
@@ -502,27 +453,6 @@ impl Distillation {
     pub fn teacher_values(&self) -> Vec<f32> {
         self.teacher.read()
     }
-
-    /// Appends teacher, pool and phase to `state`.
-    pub fn save(&self, state: &mut AgentState) {
-        state.arrays.push(NamedArray::vector("teacher".into(), self.teacher.read()));
-        for (i, values) in self.pool.iter().enumerate() {
-            state.arrays.push(NamedArray::vector(format!("teacher_pool/{i}"), values.clone()));
-        }
-        state.counters.push(("teacher_pool".into(), self.pool.len() as u64));
-        state.counters.push(("teacher_fixed".into(), u64::from(self.teacher_fixed)));
-        let subspaces = self.current_subspaces.iter().map(|s| *s as f32).collect();
-        state.arrays.push(NamedArray::vector("current_subspaces".into(), subspaces));
-        let gate = vec![self.distillation_gate as f32];
-        state.arrays.push(NamedArray::vector("distillation_gate".into(), gate));
-        if let Some((before, joint)) = &self.last {
-            let mut push = |name: &str, t: &Tensor| {
-                state.arrays.push(NamedArray::vector(name.into(), scalar::floats(t)));
-            };
-            push("last_direction/decision", before);
-            push("last_direction/joint", joint);
-        }
-    }
 }
 
 /// One backward pass. What curves need is computed beside it and changes nothing.
@@ -542,40 +472,4 @@ fn minimize_at_once(
             gradient_metrics(&gate::gate(&decision, &auxiliary, 0..shared, GateRule::Off));
     }
     Ok((online.minimize(&(decision_loss + loss), step)?, report))
-}
-
-fn gradient_metrics(gated: &gate::Gated) -> Vec<(&'static str, f64)> {
-    vec![
-        ("aux/gradient_cosine", gated.cosine),
-        ("aux/decision_gradient_norm", gated.decision_norm),
-        ("aux/auxiliary_gradient_norm", gated.auxiliary_norm),
-        ("aux/gradient_dropped", f64::from(u8::from(gated.dropped))),
-    ]
-}
-
-impl Distillation {
-    /// Takes back what [`Distillation::save`] wrote.
-    ///
-    /// # Errors
-    /// [`AgentError::BadState`] for a missing array or one of another shape.
-    pub fn restore(&mut self, layout: &Layout, state: &AgentState) -> Result<(), AgentError> {
-        let len = [layout.len() as i64];
-        self.staged = None; // made from parameters that are gone
-        self.teacher.write(state.array("teacher", &len)?);
-        let frozen = 0..state.counter("teacher_pool")?;
-        let frozen = frozen.map(|i| Ok(state.array(&format!("teacher_pool/{i}"), &len)?.to_vec()));
-        self.pool = frozen.collect::<Result<_, AgentError>>()?;
-        self.teacher_fixed = state.counter("teacher_fixed")? == 1;
-        self.distillation_gate = f64::from(state.array("distillation_gate", &[1])?[0]);
-        let subspaces = state.arrays.iter().find(|a| a.name == "current_subspaces");
-        self.current_subspaces =
-            subspaces.map_or(Vec::new(), |a| a.values.iter().map(|v| *v as u32).collect());
-        let shared = [shared_len(layout)];
-        let direction = |name: &str| {
-            let values = state.array(name, &shared).ok()?;
-            Some(Tensor::from_slice(values).to_device(self.teacher.device()))
-        };
-        self.last = direction("last_direction/decision").zip(direction("last_direction/joint"));
-        Ok(())
-    }
 }

@@ -9,7 +9,9 @@ mod distillation;
 mod distiller;
 mod heads;
 mod indices;
+mod measured;
 mod part;
+mod saved;
 
 pub use distillation::Distillation;
 pub use distiller::{Distiller, RepresentationStats};

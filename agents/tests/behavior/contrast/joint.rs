@@ -42,6 +42,22 @@ fn a_restored_agent_continues_to_the_bit_with_its_pool_and_the_gain_to_tell() {
 }
 
 #[test]
+fn a_state_with_a_part_of_another_network_or_without_it_is_refused() {
+    let mut agent = Algorithm::Dqn.agent(Some(&with_gate(GateRule::Drop)), 1);
+    distil((Algorithm::Dqn, &mut *agent), 0..3);
+    for name in ["current_subspaces", "last_direction/joint", "teacher"] {
+        let mut state = agent.save();
+        state.arrays.retain(|array| array.name != name);
+        let error = agent.restore(&state).unwrap_err().to_string();
+        assert!(error.contains(&format!("there is no array \"{name}\"")), "{error}");
+    }
+    let mut state = agent.save();
+    state.arrays.iter_mut().find(|a| a.name == "last_direction/decision").unwrap().shape = vec![1];
+    let error = agent.restore(&state).unwrap_err().to_string();
+    assert!(error.contains("last_direction/decision"), "{error}");
+}
+
+#[test]
 fn equal_seeds_give_equal_bits_and_others_do_not() {
     for algorithm in Algorithm::ALL {
         let states = [1, 1, 2].map(|seed| {
