@@ -36,7 +36,7 @@ RUNS = ROOT / "runs" / "studies"
 RESULTS = ROOT / "docs" / "results"
 METHODS = ROOT / "configs" / "methods"
 
-JUMPING = ["plain", "random_shift", "pse", "ours", "random_conv", "random_conv_pse", "ours_random_conv"]
+JUMPING = ["plain", "random_shift", "pse", "ours", "random_conv", "random_conv_pse", "ours_random_conv", "ours_random_shift"]
 GRIDS = ["wide", "narrow", "random"]
 # game: (id, channels)
 GAMES = {
