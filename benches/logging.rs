@@ -5,6 +5,8 @@
 //! cargo bench --bench logging
 //! ```
 
+#![allow(clippy::expect_used, reason = "a benchmark fails by panicking")]
+
 use contrail::log::{Counters, MetricLog};
 use criterion::{Criterion, criterion_group, criterion_main};
 

@@ -2,6 +2,7 @@
 //! memory, draw, and look up a code; look-up must take as long among 100,000 entries as among
 //! 1,000. Then batches of 32 contrasts with 16 negatives of 10,000 segments. `cargo bench --bench memory`; takes about 0.2 GB.
 
+#![allow(clippy::expect_used, reason = "a benchmark fails by panicking")]
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 #![allow(clippy::print_stdout, reason = "the computed memory is this program's output")]
 

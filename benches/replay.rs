@@ -3,6 +3,7 @@
 //! bit an element and, for comparison in the same run, a byte an element; uniform and prioritized.
 //! `cargo bench --bench replay`; takes about 0.6 GB.
 
+#![allow(clippy::expect_used, reason = "a benchmark fails by panicking")]
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 #![allow(clippy::print_stdout, reason = "the memory table is this program's output")]
 

@@ -5,6 +5,8 @@
 //! cargo bench -p contrail-agents
 //! ```
 
+#![allow(clippy::expect_used, reason = "a benchmark fails by panicking")]
+
 use contrail_agents::dqn::Dqn;
 use contrail_agents::sac::{Bounds, Sac};
 use contrail_agents::{

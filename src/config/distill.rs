@@ -141,9 +141,9 @@ pub struct TeacherSection {
     pub ema_rate: f64,
     /// Teachers frozen at shifts that are kept.
     pub pool: usize,
-    /// eta: factor on KL(teacher || student) of action readings, on anchors of earlier subspaces.
+    /// eta: factor on KL(teacher || student) of action readings, on the anchors of `distill_on`.
     pub distillation_weight: f64,
-    /// Which anchors that is for: those of earlier subspaces, or the current stream.
+    /// Which anchors that is for: those of earlier subspaces, those of the current stream, or all.
     pub distill_on: DistillOn,
     /// Whether the teacher stays as it is after a shift.
     pub fixed_after_shift: bool,

@@ -2,8 +2,9 @@
 
 use super::checks::{Checks, MAX_ENV_STEPS};
 use super::distill::{Align, ContrastSection, Detect, Start};
-use super::raw::RawConfig;
+use super::raw::{AlgorithmName, RawConfig};
 use super::schedule::ScheduleName;
+use crate::contrast::BehaviorOf;
 use contrail_agents::loss_policy::LossPolicyConfig;
 use contrail_agents::{Augmentation, Relation};
 
@@ -15,6 +16,7 @@ impl Checks {
     pub(super) fn distill(&mut self, raw: &RawConfig) {
         if let Some(contrast) = &raw.contrast {
             self.contrast(contrast);
+            self.discrete_alone(contrast, raw.algorithm.name);
         }
         if let Some(tokens) = &raw.tokens {
             self.within("tokens.groups", tokens.groups, 1..=64);
@@ -51,6 +53,24 @@ impl Checks {
             self.within("shift.judge_episodes", shift.judge_episodes, 0..=100_000);
             self.within("shift.accuracy_drop", shift.accuracy_drop, 0.01..=1.0);
             self.positive("shift.align_learning_rate", shift.align_learning_rate, 1.0);
+        }
+    }
+
+    /// What is defined for discrete actions alone: of continuous ones none is taken twice.
+    fn discrete_alone(&mut self, contrast: &ContrastSection, algorithm: AlgorithmName) {
+        let continuous = contrast.enabled && algorithm == AlgorithmName::Sac;
+        for (key, is_set, value) in [
+            ("contrast.balance_actions", contrast.balance_actions, "true"),
+            (
+                "contrast.distance_behavior",
+                contrast.distance_behavior == BehaviorOf::Actor,
+                "\"actor\"",
+            ),
+        ] {
+            if continuous && is_set {
+                let allowed = "allowed where actions are discrete, and SAC's are continuous";
+                self.refuse(key, format!("{key} is {value}, {allowed}"));
+            }
         }
     }
 

@@ -151,7 +151,7 @@ impl Finder<'_> {
         candidates
     }
 
-    /// The nearest in behavior of the candidates, no two of the same observation.
+    /// The nearest in behavior of the candidates within reach, no two of the same observation.
     fn alike(&self, (anchors, row): (&Table, usize), candidates: &Table) -> Positives {
         let anchor = &anchors.spots[row];
         let mut nearest: Vec<(f64, Spot)> = Vec::with_capacity(self.spec.positives + 1);

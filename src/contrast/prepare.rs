@@ -44,7 +44,7 @@ impl Contrasts {
     /// the two not yet, the distance is unknown and masks nothing, and no token group counts as
     /// equal.
     ///
-    /// Behavioral positives are the nearest of the candidates of the batch, half of them drawn
+    /// Behavioral positives are the nearest of the candidates of the batch within reach, half of them drawn
     /// uniformly and half by the codes of the anchors, without observations equal to the anchor's and without those of its episode
     /// within k env steps.
     ///

@@ -1,6 +1,7 @@
 //! Shared by the whole-system tests: small configs, runs in temporary folders, the files they
 //! leave, the `contrail` binary, and an environment that can be meddled with.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use anyhow::Result;

@@ -85,6 +85,10 @@ fn what_a_shift_needs_of_other_keys_is_refused() {
         &["shift.detect=declared", "shift.align=stem"],
         "shift.align is not \"none\", which needs contrast.enabled = true",
     );
+    for setting in ["contrast.balance_actions=true", "contrast.distance_behavior=actor"] {
+        let sac = "configs/pendulum_sac.toml";
+        refused_in(sac, &[distils, setting], "allowed where actions are discrete, and SAC's are");
+    }
     refused(&["shift.detect=declared"], "no other schedule declares shifts");
     refused(
         &[distils, detected, "shift.start=guard"],

@@ -67,7 +67,7 @@ pub struct ContrastConfig {
     pub objective: Objective,
     /// Assumed share of false negatives and hardness of the importance weights.
     pub debias: Debias,
-    /// eta: factor on KL(teacher || student) of the action readings, on anchors from memory.
+    /// eta: factor on KL(teacher || student) of the action readings, on the anchors of `distill_on`.
     pub distillation_weight: f64,
     /// Which anchors that is for.
     pub distill_on: DistillOn,
