@@ -44,9 +44,9 @@ impl Contrasts {
     /// the two not yet, the distance is unknown and masks nothing, and no token group counts as
     /// equal.
     ///
-    /// Behavioral positives are the nearest of the candidates of the batch within reach, half of them drawn
-    /// uniformly and half by the codes of the anchors, without observations equal to the anchor's and without those of its episode
-    /// within k env steps.
+    /// Behavioral positives are the nearest of the candidates of the batch within reach, half of
+    /// them drawn uniformly and half by the codes of the anchors, without observations equal to the
+    /// anchor's and without those of its episode within k env steps.
     ///
     /// # Errors
     /// [`ContrastError::BadSpec`] if the spec does not pass [`ContrastSpec::check`].

@@ -164,25 +164,24 @@ impl Table {
             let steps = (view.len() - position).min(left);
             self.rewards[first + row..][..steps]
                 .copy_from_slice(&view.rewards[position..][..steps]);
+            let to = &mut self.policies[(first + row) * width..];
             let acted = match metric.behavior {
-                BehaviorOf::Teacher => (view.len() + 1 - position).min(left),
-                BehaviorOf::Actor => steps,
-            };
-            let to = &mut self.policies[(first + row) * width..][..acted * width];
-            match metric.behavior {
                 BehaviorOf::Teacher => {
-                    to.copy_from_slice(&view.policies[position * width..][..acted * width]);
+                    let obs = (view.len() + 1 - position).min(left);
+                    to[..obs * width]
+                        .copy_from_slice(&view.policies[position * width..][..obs * width]);
+                    obs
                 }
                 BehaviorOf::Actor => {
-                    for (ahead, policy) in to.chunks_exact_mut(width).enumerate() {
-                        if let Some(action) =
-                            store.discrete_action(Place { position: position + ahead, ..place })
-                        {
+                    for (ahead, policy) in to.chunks_exact_mut(width).take(steps).enumerate() {
+                        let at = Place { position: position + ahead, ..place };
+                        if let Some(action) = store.discrete_action(at) {
                             policy[action] = u8::MAX;
                         }
                     }
+                    steps
                 }
-            }
+            };
             (known.rewards, known.policies) = (row + steps, row + acted);
             if known.rewards == horizon || view.outcome == Outcome::Truncated {
                 break;

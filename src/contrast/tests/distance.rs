@@ -123,6 +123,9 @@ fn an_ended_episode_that_stays_acts_as_it_did_last_by_hand() {
     // From position 1 on x goes right for ever, whatever is read where it is over, as y does. At
     // position 2 of x nobody acts.
     assert_eq!(found, [Some(0.0), Some(0.0), Some(0.0), Some(1.0), None]);
+    // What was cut off does not stay: where it was cut the teacher read left, and y goes right.
+    let cut = ([0.0; 2], [left, right, left], Outcome::Truncated);
+    are(&distances_by(&stays, [[0; 2]; 2], (cut, y), &discrete, &[[1, 1]]), &[0.5]);
     // Rewards end: of x none follows, and y had 3.
     let z = ([0.0, 3.0], [right; 3], Terminated);
     are(&distances_by(&stays, [[0; 2]; 2], (x, z), &discrete, &[[1, 0]]), &[0.5 * 2.0 * 3.0]);
