@@ -100,10 +100,20 @@ def record(study, method, variant, seed, folder, found):
         "commit": COMMIT,
     }
     RESULTS.mkdir(exist_ok=True)
-    with lock, open(RESULTS / f"{study}.jsonl", "a") as file:
-        file.write(json.dumps(line) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    append(RESULTS / f"{study}.jsonl", line)
+
+
+def append(path, line):
+    """A part that was written before an error, of a full disk say, is taken back."""
+    with lock, open(path, "ab", buffering=0) as file:
+        before, text = file.tell(), (json.dumps(line) + "\n").encode()
+        try:
+            if file.write(text) != len(text):
+                raise OSError(f"{path}: only a part of a line could be written")
+            os.fsync(file.fileno())
+        except OSError:
+            os.truncate(path, before)
+            raise
 
 
 def recorded(study):
