@@ -16,15 +16,17 @@ mod serial;
 mod shift;
 mod subspace_curves;
 mod summary;
+mod tallies;
 mod threaded;
+mod watch;
 
 pub use build::{Spaces, env_options};
 pub use by_subspace::{BySubspace, Judged, Side, SubspaceReturn};
 pub use memory::MemoryPlan;
-pub use recorder::FaultCounts;
 pub(crate) use save::{CONFIG_FILE, RUN_FILES};
 pub use save::{LoadedPolicy, load_policy};
 pub use summary::{EvaluationSummary, RunEnd, Summary};
+pub use tallies::FaultCounts;
 
 use crate::config::{Config, Mode};
 use crate::log::Counters;

@@ -5,9 +5,9 @@ use super::by_subspace::{BySubspace, Judged};
 use super::phase::Phase;
 use super::subspace_curves::{SubspaceCurves, SubspaceState};
 use super::summary::{EvaluationSummary, RunEnd, Summary};
+use super::tallies::{FaultCounts, Lag, ReplayReport, Spent};
 use crate::config::Config;
 use crate::log::{self, Counters, HparamValue, MetricLog, Progress, code_block};
-use crate::replay::{RateLimiter, Replay, SubspaceStats};
 use crate::roles::{ActReport, EpisodeEnd, Evaluation, Exploration, Fault, LearnReport};
 use crate::subspaces::{LeakReport, SubspacePlan};
 use anyhow::Result;
@@ -22,28 +22,6 @@ use std::time::{Duration, Instant};
 
 /// Episodes behind `rollout/ep_rew_mean`, as in Stable-Baselines3.
 const WINDOW_EPISODES: usize = 100;
-
-/// State of the replay in figures.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct ReplayReport {
-    size: usize,
-    samples_per_insert: f64,
-    dropped_transitions: u64,
-    stale_priorities: u64,
-    pub(super) subspaces: Vec<SubspaceStats>,
-}
-
-impl ReplayReport {
-    pub(super) fn new(replay: &Replay, limiter: &RateLimiter) -> Self {
-        Self {
-            size: replay.len(),
-            samples_per_insert: limiter.samples_per_insert_so_far(),
-            dropped_transitions: replay.dropped_waiting(),
-            stale_priorities: replay.stale_priorities(),
-            subspaces: replay.subspace_stats(),
-        }
-    }
-}
 
 /// What a resumed recorder needs to go on as if it had never stopped.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -66,46 +44,6 @@ pub(super) struct RecorderState {
     phase_subspace: Option<u32>,
     #[serde(default)]
     collapse: CollapseAlarm,
-}
-
-/// What went wrong with environments since the run began, and was survived.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FaultCounts {
-    /// Exceptions, wrong values, deaths and hangs of environments, those in evaluations included.
-    pub env_faults: u64,
-    /// Times that the environments of a worker were made anew.
-    pub env_restarts: u64,
-    /// Training episodes that were given up.
-    pub broken_episodes: u64,
-}
-
-/// Updates between the policy that acted and the learner, over a row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Lag {
-    min: u64,
-    max: u64,
-    sum: u64,
-    count: u64,
-}
-
-impl Lag {
-    fn add(&mut self, lag: u64) {
-        self.min = if self.count == 0 { lag } else { self.min.min(lag) };
-        self.max = self.max.max(lag);
-        self.sum += lag;
-        self.count += 1;
-    }
-}
-
-/// Time spent in each part of the pipeline since the last row.
-#[derive(Clone, Copy, Debug, Default)]
-struct Spent {
-    env: Duration,
-    policy: Duration,
-    sample: Duration,
-    update: Duration,
-    /// Part of `update`.
-    contrast: Duration,
 }
 
 /// Lines of worker output that a session keeps.

@@ -1,6 +1,7 @@
 //! All roles in one thread, in a fixed order: bit-reproducible on CPU.
 
-use super::recorder::{Recorder, ReplayReport};
+use super::recorder::Recorder;
+use super::tallies::ReplayReport;
 use super::{Plan, Roles};
 use anyhow::Result;
 use std::time::Instant;

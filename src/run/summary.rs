@@ -1,7 +1,7 @@
 //! What a run came to: `result.json`.
 
 use super::by_subspace::{BySubspace, Judged};
-use super::recorder::FaultCounts;
+use super::tallies::FaultCounts;
 use crate::log::Counters;
 use crate::roles::Evaluation;
 use serde::{Deserialize, Serialize};

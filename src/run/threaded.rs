@@ -10,7 +10,8 @@
 //! bounded. A thread that fails drops its channel ends, its neighbours see that and end too, and
 //! its error comes out of [`segment`].
 
-use super::recorder::{Recorder, ReplayReport};
+use super::recorder::Recorder;
+use super::tallies::ReplayReport;
 use super::{EvaluationJob, Plan, Roles};
 use crate::message::{DistillJob, PriorityUpdate, SampledBatch, TokenUpdate, TransitionBlock};
 use crate::replay::{RateLimiter, Replay};
