@@ -9,6 +9,7 @@ mod distillation;
 mod distiller;
 mod heads;
 mod indices;
+mod loss;
 mod measured;
 mod part;
 mod saved;
