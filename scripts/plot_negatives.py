@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Draws percent of unseen tasks solved against K, the number of negatives, for each way to choose
-them: docs/images/negatives.svg from docs/results/k.jsonl.
+them: docs/images/negatives.svg from docs/results/k.jsonl. Bands are drawn from five seeds on.
 
     python3 -m venv .venv-plots && .venv-plots/bin/pip install matplotlib==3.11.2
     .venv-plots/bin/python scripts/plot_negatives.py
@@ -30,9 +30,10 @@ def main():
         points = {count: values for count, values in points.items() if values}
         means = [stats.mean(values) for values in points.values()]
         line = axes.plot(list(points), means, marker="o", label=law)[0]
-        spans = [stats.interval(values, stats.mean) for values in points.values()]
-        low, high = zip(*spans)
-        axes.fill_between(list(points), low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+        spans = {k: stats.interval(v, stats.mean) for k, v in points.items() if len(v) >= stats.SEEDS_FOR_INTERVAL}
+        if spans:
+            low, high = zip(*spans.values())
+            axes.fill_between(list(spans), low, high, color=line.get_color(), alpha=0.15, linewidth=0)
     axes.set_xscale("log", base=2)
     axes.set_xticks(sorted({int(row["variant"]) for row in rows}))
     axes.xaxis.set_major_formatter(matplotlib.ticker.ScalarFormatter())

@@ -2,21 +2,25 @@
 """Runs the studies of docs/results.md, resumably, and prints their tables.
 
     cargo build --release
-    python3 scripts/study.py run minatar --seeds 1-10 --jobs 2      # what is not recorded yet
+    python3 scripts/study.py run minatar --seeds 11-20 --jobs 2     # what is not recorded yet
     python3 scripts/study.py run jumping --variants wide --methods plain,ours --seeds 1-20
     python3 scripts/study.py table minatar
 
 A finished run is one line of docs/results/<study>.jsonl; its folder is then removed. Runs are
 serial and on the CPU, one process a core, seeds before variants, so that whatever is there is
-balanced. Needs Python 3.11 and nothing but the standard library.
+balanced. Each line tells the commit and the binary that made it: the binary must stay as it is while
+a study runs, so let $CONTRAIL name a copy where building goes on. Needs Python 3.11 and nothing but
+the standard library.
 
 In the study on MinAtar the methods that begin alike share their source phase: it is trained once
 for each seed and game and saved, and each method continues a copy of it, with its own settings
-from the shift on.
+from the shift on. After a failure it stays for the next call.
 """
 
 import argparse
 import concurrent.futures
+import functools
+import hashlib
 import itertools
 import json
 import os
@@ -55,6 +59,8 @@ MINATAR = {
     "ours_squared_error": "ours",
     "ours_shuffled": "ours",
 }
+SOURCE_ENV_STEPS = 200_000
+TARGET_ENV_STEPS = 120_000
 # The pair where dynamics change: the move before is repeated more often, and at twice the speed.
 DYNAMICS = ["subspaces.target.channel_permutation=0", "subspaces.target.sticky_action_prob=0.3", "subspaces.target.speed=2"]
 DYNAMICS_METHODS = ["scratch", "fine_tune", "ours", "ours_choose"]
@@ -66,9 +72,29 @@ NEGATIVES = {
     "chosen": ["loss_policy.kind=discounted_ucb", "loss_policy.betas=[0.0, 0.5, 1.0, 2.0]", "loss_policy.with_none=false"],
 }
 COUNTS = [1, 4, 16, 64]
-# Of the sources when the study began: build before.
-COMMIT = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+# The same for every K, because positives come from a pool of this size too; and several times the
+# largest K, because masks take a part of the pool and who is left with no more than K takes them all,
+# whatever the law.
+CANDIDATES = 256
 lock = threading.Lock()
+
+
+def commit(root):
+    """Of the sources as they are now, `-dirty` if a tracked file has changed; docs change as results come."""
+    git = lambda *words: subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False).stdout.strip()
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)docs")
+    return git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
+
+
+def sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@functools.cache
+def made_by():
+    """What all lines of a study have in common, as it was when the study began."""
+    return {"commit": commit(ROOT), "binary": sha256(BINARY)[:12]}
 
 
 def train(folder, words, settings):
@@ -97,7 +123,7 @@ def record(study, method, variant, seed, folder, found):
         "env_steps": result["counters"]["env_steps"],
         "updates": result["counters"]["updates"],
         "time_s": round(result["time_s"], 1),
-        "commit": COMMIT,
+        **made_by(),
     }
     RESULTS.mkdir(exist_ok=True)
     append(RESULTS / f"{study}.jsonl", line)
@@ -116,10 +142,13 @@ def append(path, line):
             raise
 
 
-def recorded(study):
+def lines_of(study):
     path = RESULTS / f"{study}.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
-    return {(row["method"], row["variant"], row["seed"]) for row in map(json.loads, lines)}
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def recorded(study):
+    return {(row["method"], row["variant"], row["seed"]) for row in lines_of(study)}
 
 
 # --- the jumping task ---------------------------------------------------------------------------
@@ -158,9 +187,14 @@ def run_jumping(method, grid, seed):
 
 
 def solved(folder):
+    """Shares of tasks solved, and with contrasts how many negatives an anchor really had."""
     result = json.loads((folder / "result.json").read_text())
     shares = {s["side"]: s["solved_share"] for s in result["last"]["by_subspace"]["subspaces"]}
-    return {"unseen_solved": shares["target"], "seen_solved": shares["source"]}
+    found = {"unseen_solved": shares["target"], "seen_solved": shares["source"]}
+    negatives = [row["aux/negatives"] for row in rows_of(folder) if "aux/negatives" in row]
+    if negatives:
+        found["negatives"] = sum(negatives) / len(negatives)
+    return found
 
 
 def units_jumping(seeds, variants, methods):
@@ -170,7 +204,7 @@ def units_jumping(seeds, variants, methods):
 
 def units_k(seeds, variants, methods):
     for seed, law, count in itertools.product(seeds, methods or NEGATIVES, variants or COUNTS):
-        settings = [*NEGATIVES[law], f"contrast.negatives={count}", f"contrast.candidates={max(64, 2 * int(count))}"]
+        settings = [*NEGATIVES[law], f"contrast.negatives={count}", f"contrast.candidates={CANDIDATES}"]
         key = (law, str(count), seed)
         yield [key], lambda l=law, c=count, s=seed, x=settings: run_jumping_k(l, c, s, x)
 
@@ -231,6 +265,33 @@ def measured(folder, target_from):
     }
 
 
+def files_of(file):
+    """A config and what it extends, the file itself first."""
+    base = tomllib.loads(file.read_text()).get("extends")
+    return [file, *(files_of(file.parent / base) if base else [])]
+
+
+def is_whole(folder, origin):
+    """Whether a source phase that was left here ended by itself, and comes from where one would now."""
+    try:
+        result = json.loads((folder / "result.json").read_text())
+        left = json.loads((folder / "origin.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return left == origin and result["end"] == "finished" and result["counters"]["env_steps"] >= SOURCE_ENV_STEPS
+
+
+def source_phase(start, source, seed, common):
+    """Trains it, unless a call before has left it whole."""
+    file = METHODS / "minatar" / f"{source}.toml"
+    settings = [*common, f"run.env_steps={SOURCE_ENV_STEPS}", "evaluation.final_episodes=0"]
+    origin = {"binary": sha256(BINARY), "configs": [sha256(own) for own in files_of(file)], "settings": settings}
+    if not is_whole(start, origin):
+        shutil.rmtree(start, ignore_errors=True)
+        train(start, [str(file), "--seed", str(seed)], settings)
+        (start / "origin.json").write_text(json.dumps(origin))
+
+
 def run_minatar(variant, seed, source, methods):
     """The source phase of `source`, and every method that continues it."""
     base = RUNS / "minatar" / variant / str(seed)
@@ -243,16 +304,13 @@ def run_minatar(variant, seed, source, methods):
         shutil.rmtree(folder)
         return
     start = base / f"source_{source}"
-    if not (start / "result.json").exists():
-        shutil.rmtree(start, ignore_errors=True)
-        settings = [*common, "run.env_steps=200000", "evaluation.final_episodes=0"]
-        train(start, [str(METHODS / "minatar" / f"{source}.toml"), "--seed", str(seed)], settings)
+    source_phase(start, source, seed, common)
     for method in methods:
         folder = base / method
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(start, folder)
-        train(folder, ["--resume"], ["run.env_steps=320000", *own_settings(method)])
-        record("minatar", method, variant, seed, folder, measured(folder, 200_000))
+        train(folder, ["--resume"], [f"run.env_steps={SOURCE_ENV_STEPS + TARGET_ENV_STEPS}", *own_settings(method)])
+        record("minatar", method, variant, seed, folder, measured(folder, SOURCE_ENV_STEPS))
         shutil.rmtree(folder)
     shutil.rmtree(start)
 
@@ -270,6 +328,8 @@ def units_minatar(seeds, variants, methods):
 
 
 STUDIES = {"jumping": units_jumping, "k": units_k, "minatar": units_minatar}
+# Those of docs/results.md.
+SEEDS = {"jumping": "1-20", "k": "1-10", "minatar": "11-20"}
 
 
 def attempt(keys, work):
@@ -289,17 +349,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["run", "table"])
     parser.add_argument("study", choices=sorted(STUDIES))
-    parser.add_argument("--seeds", type=parse_seeds, default=parse_seeds("1-10"), help="such as 1-10")
+    parser.add_argument("--seeds", type=parse_seeds, help=f"such as 1-10; default: {SEEDS}")
     parser.add_argument("--variants", type=lambda text: text.split(","))
     parser.add_argument("--methods", type=lambda text: text.split(","))
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
     args = parser.parse_args()
     if args.command == "table":
-        path = RESULTS / f"{args.study}.jsonl"
-        print(study_tables.TABLES[args.study]([json.loads(line) for line in path.read_text().splitlines()]))
+        print(study_tables.TABLES[args.study](lines_of(args.study)))
         return 0
+    if not BINARY.exists():
+        sys.exit(f"{BINARY} does not exist: run `cargo build --release` first")
+    made_by()
     done = recorded(args.study)
-    units = STUDIES[args.study](args.seeds, args.variants, args.methods)
+    units = STUDIES[args.study](args.seeds or parse_seeds(SEEDS[args.study]), args.variants, args.methods)
     units = [(keys, work) for keys, work in units if any(key not in done for key in keys)]
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:

@@ -107,6 +107,8 @@ pub struct Contrasts {
     pub weight: f64,
     /// Whether what they are worth is to be measured.
     pub measured: bool,
+    /// Whether the loss of each anchor is to be told.
+    pub surprises: bool,
 }
 
 /// Learner to memory and loss policy: what the teacher read, and what contrasts were worth.
@@ -114,6 +116,8 @@ pub struct Contrasts {
 pub struct TokenUpdate {
     /// Codes and action readings of the segments that were to be read.
     pub readings: Option<Readings>,
+    /// `[B]` loss of each anchor of the joint contrasts, where it was to be told.
+    pub surprises: Vec<f32>,
     /// What the contrasts of the joint update before were worth to this update's decision loss.
     pub gain: Option<f64>,
     /// Decision loss, in updates with detail.

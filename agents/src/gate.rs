@@ -36,7 +36,7 @@ pub struct Gated {
     pub decision_norm: f64,
     /// Norm of the auxiliary gradient there, before the gate.
     pub auxiliary_norm: f64,
-    /// Whether it opposed and the rule took the opposing part, or all of it, away.
+    /// Whether the rule took a part of it, or all of it, away.
     pub dropped: bool,
 }
 
@@ -90,7 +90,7 @@ pub fn gate(decision: &Tensor, auxiliary: &Tensor, shared: Range<i64>, rule: Gat
             gradient
         }
     };
-    let dropped = opposes && changed.is_some();
+    let dropped = changed.is_some() && auxiliary_norm > 0.0;
     Gated { gradient, cosine, decision_norm, auxiliary_norm, dropped }
 }
 
@@ -151,7 +151,8 @@ mod tests {
             for (found, expected) in found.iter().zip([shared[0], shared[1], 7.0]) {
                 assert!((found - expected).abs() < 1e-6, "{rule:?}: {found} for {expected}");
             }
-            assert!(!gated.dropped && (gated.cosine - 0.6).abs() < 1e-6);
+            assert_eq!(gated.dropped, rule == GateRule::Scale);
+            assert!((gated.cosine - 0.6).abs() < 1e-6);
         }
     }
 
@@ -169,8 +170,9 @@ mod tests {
         for rule in RULES {
             for (d, a) in [([0.0; 3], [1.0, 2.0, 3.0]), ([1.0, 2.0, 3.0], [0.0; 3])] {
                 let (gated, found) = gated(d, a, rule);
-                assert!(gated.cosine == 0.0 && !gated.dropped, "{rule:?}");
                 // A cosine of 0 scales by 0.
+                let scaled_away = rule == GateRule::Scale && a != [0.0; 3];
+                assert!(gated.cosine == 0.0 && gated.dropped == scaled_away, "{rule:?}");
                 let shared = if rule == GateRule::Scale { [0.0; 2] } else { [a[0], a[1]] };
                 assert_eq!(found, [shared[0], shared[1], a[2]], "{rule:?}");
             }

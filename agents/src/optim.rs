@@ -5,7 +5,7 @@
 //! memory, and a CUDA update a handful of operations on one flat tensor.
 
 use crate::AgentError;
-use crate::params::{Layout, Params};
+use crate::params::{Entry, Layout, Params};
 use crate::scalar;
 use crate::state::{AgentState, NamedArray};
 use std::ops::Range;
@@ -34,16 +34,29 @@ pub struct AdamStep {
 /// Kingma and Ba 2015 (arXiv 1412.6980), Algorithm 1.
 ///
 /// # Differs
-/// None; the same values as `torch.optim.Adam` after `clip_grad_norm_` within rounding.
+/// A parameter that a loss does not reach has the gradient 0, where `torch.optim.Adam` skips one
+/// without a gradient; [`Trainable::minimize_reached`] skips it. Else the same values as
+/// `torch.optim.Adam` after `clip_grad_norm_` within rounding.
 #[derive(Debug)]
 pub struct Trainable {
     params: Params,
     moments: Moments,
+    /// Updates so far.
     steps: u64,
-    /// Elements that updates leave alone, in order and disjoint.
-    frozen: Vec<Range<usize>>,
+    /// One for each parameter, in the order of the layout.
+    parts: Vec<Part>,
     /// Where parameters are pulled to, if they are.
     pull: Option<Pull>,
+}
+
+/// A parameter among the flat elements.
+#[derive(Clone, Debug)]
+struct Part {
+    range: Range<usize>,
+    /// Steps since its moments were 0: the t of its bias corrections, as a fresh optimiser has it.
+    steps: u64,
+    /// Whether updates leave it alone.
+    frozen: bool,
 }
 
 /// Half of `coefficient` times the squared distance to `origin`, as a part of the loss.
@@ -82,7 +95,13 @@ impl Trainable {
         } else {
             Moments::Device { m: params.flat().zeros_like(), v: params.flat().zeros_like() }
         };
-        Self { params, moments, steps: 0, frozen: Vec::new(), pull: None }
+        let part = |entry: &Entry| Part {
+            range: entry.offset..entry.offset + entry.len,
+            steps: 0,
+            frozen: false,
+        };
+        let parts = layout.entries().iter().map(part).collect();
+        Self { params, moments, steps: 0, parts, pull: None }
     }
 
     /// The parameters.
@@ -107,28 +126,49 @@ impl Trainable {
     /// [`AgentError::NotFinite`] if the loss or the norm is NaN or infinite; the parameters are
     /// unchanged.
     pub fn minimize(&mut self, loss: &Tensor, step: AdamStep) -> Result<f64, AgentError> {
+        let grads = Tensor::f_run_backward(&[loss], self.params.views(), false, false)?;
+        self.step(&grads, loss, step)
+    }
+
+    /// As [`Trainable::minimize`], but a parameter that the loss does not reach stays as it is:
+    /// its momentum is of another loss.
+    ///
+    /// # Errors
+    /// As those of [`Trainable::minimize`].
+    pub fn minimize_reached(&mut self, loss: &Tensor, step: AdamStep) -> Result<f64, AgentError> {
+        let grads = Tensor::f_run_backward(&[loss], self.params.views(), false, false)?;
+        let frozen: Vec<bool> = self.parts.iter().map(|part| part.frozen).collect();
+        for (part, grad) in self.parts.iter_mut().zip(&grads) {
+            part.frozen |= !grad.defined();
+        }
+        let norm = self.step(&grads, loss, step);
+        for (part, frozen) in self.parts.iter_mut().zip(frozen) {
+            part.frozen = frozen;
+        }
+        norm
+    }
+
+    fn step(&mut self, grads: &[Tensor], loss: &Tensor, step: AdamStep) -> Result<f64, AgentError> {
         let views = self.params.views();
-        let grads = Tensor::f_run_backward(&[loss], views, false, false)?;
         match &mut self.moments {
             Moments::Host { grad, .. } => {
-                gather_host(&grads, views, grad);
+                gather_host(grads, views, grad);
                 self.step_host(scalar::double(loss), step)
             }
             Moments::Device { .. } => {
-                let grad = gather_device(&grads, views);
+                let grad = gather_device(grads, views);
                 self.step_device(&grad, &loss.detach(), step)
             }
         }
     }
 
-    /// The gradient of `loss` (a scalar) by all parameters, `[P]`; 0 where the loss does not reach.
+    /// The gradient of `loss` (a scalar) by all parameters, `[P]`; 0 where the loss does not reach
+    /// and for what is frozen.
     ///
     /// # Errors
     /// If the loss cannot be differentiated: a bug of the network's code.
     pub fn gradient(&self, loss: &Tensor) -> Result<Tensor, AgentError> {
-        let views = self.params.views();
-        let grads = Tensor::f_run_backward(&[loss], views, false, false)?;
-        Ok(gather_device(&grads, views))
+        self.flat_gradient(loss, false)
     }
 
     /// The same of a loss whose graph is needed again.
@@ -136,9 +176,22 @@ impl Trainable {
     /// # Errors
     /// As those of [`Trainable::gradient`].
     pub fn gradient_of_many(&self, loss: &Tensor) -> Result<Tensor, AgentError> {
+        self.flat_gradient(loss, true)
+    }
+
+    fn flat_gradient(&self, loss: &Tensor, keep_graph: bool) -> Result<Tensor, AgentError> {
         let views = self.params.views();
-        let grads = Tensor::f_run_backward(&[loss], views, true, false)?;
-        Ok(gather_device(&grads, views))
+        let grads = Tensor::f_run_backward(&[loss], views, keep_graph, false)?;
+        let gradient = gather_device(&grads, views);
+        self.zero_frozen(&gradient);
+        Ok(gradient)
+    }
+
+    /// Zeros what is frozen in `gradient` `[P]`.
+    fn zero_frozen(&self, gradient: &Tensor) {
+        for Part { range, .. } in self.parts.iter().filter(|part| part.frozen) {
+            let _ = gradient.narrow(0, range.start as i64, range.len() as i64).zero_();
+        }
     }
 
     /// Takes one step along a `gradient` `[P]` of a `loss` (a scalar), as [`Trainable::minimize`]
@@ -171,12 +224,13 @@ impl Trainable {
                 *g += coefficient * (value - start);
             }
         }
-        self.frozen.iter().for_each(|part| grad[part.clone()].fill(0.0));
+        let frozen = self.parts.iter().filter(|part| part.frozen);
+        frozen.for_each(|part| grad[part.range.clone()].fill(0.0));
         let norm = norm_of(grad);
         check_finite(loss, norm, self.steps + 1)?;
         let scale = clip_scale(norm, step.max_grad_norm);
-        let corrected = Corrected::new(step, self.steps + 1);
-        for part in active(&self.frozen, grad.len()) {
+        for (part, steps) in active(&self.parts) {
+            let corrected = Corrected::new(step, steps + 1);
             let host = Host {
                 values: &mut values[part.clone()],
                 grad: &grad[part.clone()],
@@ -186,7 +240,7 @@ impl Trainable {
             adam_host(host, scale, &corrected);
         }
         self.params.write(values);
-        self.steps += 1;
+        self.count();
         Ok(norm)
     }
 
@@ -196,19 +250,14 @@ impl Trainable {
         loss: &Tensor,
         step: AdamStep,
     ) -> Result<f64, AgentError> {
-        let Moments::Device { m, v } = &mut self.moments else {
-            unreachable!("called for parameters on a device")
-        };
         let mut grad = grad.shallow_clone();
         if let Some(Pull { origin, coefficient }) = &self.pull {
             let origin = Tensor::from_slice(origin).to_device(self.params.device());
             grad += (self.params.flat() - origin) * f64::from(*coefficient);
         }
-        if !self.frozen.is_empty() {
+        if self.parts.iter().any(|part| part.frozen) {
             grad = grad.copy();
-            for part in &self.frozen {
-                let _ = grad.narrow(0, part.start as i64, part.len() as i64).zero_();
-            }
+            self.zero_frozen(&grad);
         }
         // One transfer for both numbers.
         let numbers = scalar::floats(&Tensor::stack(
@@ -218,14 +267,22 @@ impl Trainable {
         let norm = numbers[1].into();
         check_finite(numbers[0].into(), norm, self.steps + 1)?;
         let grad = grad * f64::from(clip_scale(norm, step.max_grad_norm));
-        let corrected = Corrected::new(step, self.steps + 1);
-        for part in active(&self.frozen, grad.numel()) {
+        let Moments::Device { m, v } = &mut self.moments else {
+            unreachable!("called for parameters on a device")
+        };
+        for (part, steps) in active(&self.parts) {
+            let corrected = Corrected::new(step, steps + 1);
             let slice = |t: &Tensor| t.narrow(0, part.start as i64, part.len() as i64);
             let (mut m, mut v) = (slice(m), slice(v));
             adam_device(&slice(self.params.flat()), &slice(&grad), (&mut m, &mut v), &corrected);
         }
-        self.steps += 1;
+        self.count();
         Ok(norm)
+    }
+
+    fn count(&mut self) {
+        self.steps += 1;
+        self.parts.iter_mut().filter(|part| !part.frozen).for_each(|part| part.steps += 1);
     }
 
     /// From now on the parameters are pulled to where they are; 0 lets them go.
@@ -237,20 +294,23 @@ impl Trainable {
     /// Leaves the parameters that `is_frozen` names out of every further step, moments included;
     /// all others take part again.
     pub fn freeze(&mut self, layout: &Layout, is_frozen: impl Fn(&str) -> bool) {
-        let frozen = layout.entries().iter().filter(|entry| is_frozen(&entry.name));
-        self.frozen = frozen.map(|entry| entry.offset..entry.offset + entry.len).collect();
+        for (part, entry) in self.parts.iter_mut().zip(layout.entries()) {
+            part.frozen = is_frozen(&entry.name);
+        }
     }
 
     /// Overwrites the parameters that `is_renewed` names by those of `fresh` `[P]` and forgets
-    /// their moments.
+    /// their moments: they go on as with a fresh optimiser.
     ///
     /// # Panics
     /// If `fresh` has another length than the layout: a bug.
     pub fn renew(&mut self, layout: &Layout, fresh: &[f32], is_renewed: impl Fn(&str) -> bool) {
         assert_eq!(fresh.len(), layout.len(), "fresh values and layout differ in length");
         let mut all = self.values();
-        for entry in layout.entries().iter().filter(|entry| is_renewed(&entry.name)) {
-            let part = entry.offset..entry.offset + entry.len;
+        let entries = layout.entries().iter().zip(&mut self.parts);
+        for (_, own) in entries.filter(|(entry, _)| is_renewed(&entry.name)) {
+            own.steps = 0;
+            let part = own.range.clone();
             all[part.clone()].copy_from_slice(&fresh[part.clone()]);
             match &mut self.moments {
                 Moments::Host { m, v, .. } => {
@@ -270,7 +330,8 @@ impl Trainable {
         self.params.write(&all);
     }
 
-    /// Overwrites single elements and forgets their moments.
+    /// Overwrites single elements and forgets their moments, but not how many steps their parameter
+    /// has had, as in `ReDo`.
     ///
     /// # Panics
     /// If there is no such element: a bug.
@@ -315,6 +376,9 @@ impl Trainable {
         state.arrays.push(NamedArray::vector(format!("{name}/adam/m"), m));
         state.arrays.push(NamedArray::vector(format!("{name}/adam/v"), v));
         state.counters.push((format!("{name}/adam/steps"), self.steps));
+        for (entry, part) in layout.entries().iter().zip(&self.parts) {
+            state.counters.push((format!("{name}/adam/steps/{}", entry.name), part.steps));
+        }
         if let Some(Pull { origin, coefficient }) = &self.pull {
             let mut push = |part: &str, values: Vec<f32>| {
                 state.arrays.push(NamedArray::vector(format!("{name}/pull/{part}"), values));
@@ -343,6 +407,9 @@ impl Trainable {
         let saved_m = state.array(&format!("{name}/adam/m"), &len)?;
         let saved_v = state.array(&format!("{name}/adam/v"), &len)?;
         self.steps = state.counter(&format!("{name}/adam/steps"))?;
+        for (entry, part) in layout.entries().iter().zip(&mut self.parts) {
+            part.steps = state.counter(&format!("{name}/adam/steps/{}", entry.name))?;
+        }
         self.params.write(&restored);
         let has_pull = state.arrays.iter().any(|array| array.name == format!("{name}/pull/origin"));
         self.pull = None;
@@ -381,11 +448,18 @@ fn check_finite(loss: f64, norm: f64, update: u64) -> Result<(), AgentError> {
     Ok(())
 }
 
-/// What lies between the frozen parts of `len` elements.
-fn active(frozen: &[Range<usize>], len: usize) -> Vec<Range<usize>> {
-    let starts = std::iter::once(0).chain(frozen.iter().map(|part| part.end));
-    let ends = frozen.iter().map(|part| part.start).chain([len]);
-    starts.zip(ends).map(|(start, end)| start..end).filter(|part| !part.is_empty()).collect()
+/// What is not frozen, with the steps it has had; neighbours alike in them are one range.
+fn active(parts: &[Part]) -> Vec<(Range<usize>, u64)> {
+    let mut ranges: Vec<(Range<usize>, u64)> = Vec::new();
+    for part in parts.iter().filter(|part| !part.frozen) {
+        match ranges.last_mut() {
+            Some((last, steps)) if *steps == part.steps && last.end == part.range.start => {
+                last.end = part.range.end;
+            }
+            _ => ranges.push((part.range.clone(), part.steps)),
+        }
+    }
+    ranges
 }
 
 /// Copies gradients into one slice.

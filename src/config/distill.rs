@@ -207,12 +207,16 @@ pub struct ShiftSection {
     pub start: Start,
     /// Env steps of the target that the guard may spend on comparing starts.
     pub guard_env_steps: u64,
-    /// Env steps with uniformly random actions before learning goes on.
+    /// Env steps with uniformly random actions before learning goes on; an expert's actions where
+    /// `actors.behavior` is "expert".
     pub random_env_steps: u64,
     /// The part that is aligned by contrasts alone before joint learning; "none" = no alignment.
     pub align: Align,
     /// Contrast updates of the alignment, at most.
     pub align_updates: u64,
+    /// Contrast updates without a gain of the held-out accuracy after which the alignment ends;
+    /// 0 = none do.
+    pub align_patience_updates: u64,
     /// B: anchors of an alignment batch.
     pub align_anchors: usize,
     /// Adam's step size of the alignment.
@@ -300,6 +304,7 @@ impl Default for ShiftSection {
             random_env_steps: 0,
             align: Align::None,
             align_updates: 3000,
+            align_patience_updates: 2000,
             align_anchors: 128,
             align_learning_rate: 1e-3,
             freeze: Frozen::Knowledge,

@@ -1,15 +1,17 @@
 //! Ranges of the sections of contrastive distillation, and what they need of each other.
 
 use super::checks::{Checks, MAX_ENV_STEPS};
-use super::distill::{Align, ContrastSection, Detect, Start};
+use super::distill::{Align, ContrastSection, Detect, ShiftSection, Start};
 use super::raw::{AlgorithmName, RawConfig};
 use super::schedule::ScheduleName;
 use crate::contrast::BehaviorOf;
-use contrail_agents::loss_policy::LossPolicyConfig;
+use contrail_agents::contrast::Objective;
+use contrail_agents::gate::GateRule;
+use contrail_agents::loss_policy::{LossPolicyConfig, LossPolicyKind};
 use contrail_agents::{Augmentation, Relation};
 
-/// An env step for each start that the guard compares.
-const LEAST_GUARD_ENV_STEPS: u64 = 3;
+/// An env step for each of four draws of fresh parameters, and as many for the other two starts.
+const LEAST_GUARD_ENV_STEPS: u64 = 12;
 
 impl Checks {
     /// Ranges of the sections of contrastive distillation and of `[shift]`.
@@ -44,10 +46,13 @@ impl Checks {
             self.refuse("loss_policy", error.to_string());
         }
         self.views(raw);
+        self.detached(raw);
         if let Some(shift) = &raw.shift {
             self.within("shift.guard_env_steps", shift.guard_env_steps, 0..=MAX_ENV_STEPS);
             self.within("shift.random_env_steps", shift.random_env_steps, 0..=MAX_ENV_STEPS);
             self.within("shift.align_updates", shift.align_updates, 0..=1_000_000_000);
+            let patience = shift.align_patience_updates;
+            self.within("shift.align_patience_updates", patience, 0..=1_000_000_000);
             self.within("shift.align_anchors", shift.align_anchors, 2..=65_536);
             self.within("shift.l2_to_start", shift.l2_to_start, 0.0..=1e3);
             self.within("shift.judge_episodes", shift.judge_episodes, 0..=100_000);
@@ -103,6 +108,7 @@ impl Checks {
             let text = "shift.align is not \"none\", which needs contrast.enabled = true";
             self.refuse("shift.align", text.to_owned());
         }
+        self.knows_what_follows(raw, shift);
         let phases = [ScheduleName::Sequential, ScheduleName::Cyclic, ScheduleName::Recurring];
         if shift.detect == Detect::Declared && !phases.contains(&raw.schedule.kind) {
             self.refuse(
@@ -128,6 +134,64 @@ impl Checks {
                 "shift.random_env_steps",
                 "shift.random_env_steps is 0, allowed above 0 where shift.align is not \"none\": \
                  the alignment learns from what they collect"
+                    .to_owned(),
+            );
+        }
+    }
+
+    /// Alignment and detection go by predictive contrasts, which something must have learned.
+    fn knows_what_follows(&mut self, raw: &RawConfig, shift: &ShiftSection) {
+        let Some(contrast) = raw.contrast.as_ref().filter(|contrast| contrast.enabled) else {
+            return;
+        };
+        let (key, value) = match (shift.detect, shift.align) {
+            (Detect::Accuracy, _) => ("shift.detect", "\"accuracy\""),
+            (_, Align::None) => return,
+            (_, _) if shift.align_updates == 0 => return,
+            _ => ("shift.align", "not \"none\""),
+        };
+        let predicts = |policy: &LossPolicyConfig| policy.relations.contains(&Relation::Predictive);
+        let needed = if !raw.loss_policy.as_ref().is_none_or(predicts) {
+            "\"predictive\" among loss_policy.relations"
+        } else if contrast.updates_per_update <= 0.0 {
+            "contrast.updates_per_update above 0"
+        } else if contrast.objective == Objective::None {
+            "contrast.objective other than \"none\""
+        } else {
+            return;
+        };
+        self.refuse(
+            key,
+            format!("{key} is {value}, which needs {needed}: it goes by what predictive contrasts learned"),
+        );
+    }
+
+    /// A gate that leaves encoder and shared layers to the decision needs heads to teach, and leaves
+    /// a loss policy that learns nothing to learn from.
+    fn detached(&mut self, raw: &RawConfig) {
+        let Some(contrast) = raw.contrast.as_ref().filter(|contrast| contrast.enabled) else {
+            return;
+        };
+        if contrast.gate != GateRule::Detach {
+            return;
+        }
+        let policy = raw.loss_policy.clone().unwrap_or_default();
+        if !matches!(policy.kind, LossPolicyKind::Fixed | LossPolicyKind::Uniform) {
+            self.refuse(
+                "contrast.gate",
+                "contrast.gate is \"detach\", allowed where loss_policy.kind is \"fixed\" or \
+                 \"uniform\": contrasts then do not turn the step that arms are judged by"
+                    .to_owned(),
+            );
+        }
+        let tokens = raw.tokens.as_ref().is_none_or(|tokens| tokens.enabled);
+        let only_predictive = policy.relations.iter().all(|r| *r == Relation::Predictive);
+        if !tokens && contrast.projection_units == 0 && !only_predictive {
+            self.refuse(
+                "contrast.gate",
+                "contrast.gate is \"detach\", allowed with tokens.enabled, \
+                 contrast.projection_units above 0, or predictive relations alone: there is \
+                 nothing else that contrasts could teach"
                     .to_owned(),
             );
         }
@@ -169,6 +233,16 @@ impl Checks {
         self.positive("contrast.positive_width", contrast.positive_width, 1e6);
         let reach = contrast.positive_distance;
         self.within("contrast.positive_distance", reach, 0.0..=f64::INFINITY);
+        if contrast.candidates < contrast.negatives {
+            self.refuse(
+                "contrast.candidates",
+                format!(
+                    "contrast.candidates is {}, allowed at least contrast.negatives, {}: negatives \
+                     are chosen among candidates",
+                    contrast.candidates, contrast.negatives
+                ),
+            );
+        }
         let shares = contrast.memory_by_return + contrast.memory_by_surprise;
         if shares > 1.0 {
             self.refuse(

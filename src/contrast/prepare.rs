@@ -9,6 +9,7 @@ use super::table::{Metric, Spot, Table};
 use super::{
     BehaviorOf, ContrastError, ContrastReport, ContrastSpec, Contrasts, Missing, anchors, truth,
 };
+use crate::memory::SegmentId;
 use contrail_agents::{ContrastBatch, Relation};
 use contrail_envs::{ActionSpace, Prng};
 use rand::RngExt;
@@ -20,6 +21,8 @@ pub struct Prepared {
     pub batch: ContrastBatch,
     /// What the curves need.
     pub report: ContrastReport,
+    /// `[B]` the memory's segment that each anchor is of; none for those of the stream.
+    pub segments: Vec<Option<SegmentId>>,
 }
 
 /// Anchors and their positives, which belong together.
@@ -167,7 +170,9 @@ impl Contrasts {
             from_memory: pairs.anchors.iter().map(from_memory).collect(),
             subspaces: pairs.anchors.iter().map(|spot| spot.subspace).collect(),
         };
-        Prepared { batch, report }
+        let in_memory = |spot: &Spot| (spot.store == Store::Memory).then_some(spot.place.segment);
+        let segments = pairs.anchors.iter().map(in_memory).collect();
+        Prepared { batch, report, segments }
     }
 
     fn count_spots(&self, spots: &[Spot], tally: &mut Tally) {

@@ -164,7 +164,7 @@ impl Contrasts {
         &self.stores.recent
     }
 
-    /// Takes absolute TD errors of segments of the memory; see
+    /// Takes surprises of segments of the memory; see
     /// [`EpisodicMemory::update_surprises`].
     ///
     /// # Errors

@@ -29,7 +29,7 @@ pub struct SegmentBatch {
     pub episodes: Vec<(u32, u64)>,
     /// `[B]` env steps of all actors at the beginning of the segment.
     pub times_env_steps: Vec<u64>,
-    /// `[B]` absolute TD error; none if it was not measured.
+    /// `[B]` how badly what happened was expected; none if it was not measured.
     pub surprises: Vec<Option<f32>>,
     /// `[B]` undiscounted.
     pub segment_returns: Vec<f32>,

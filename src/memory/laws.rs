@@ -128,7 +128,7 @@ impl EpisodicMemory {
         Ok(stratum..stratum + 1)
     }
 
-    /// Takes new surprises (absolute TD errors) of segments; of an id that occurs twice, the later
+    /// Takes new surprises of segments, how badly what happened there was expected; of an id that occurs twice, the later
     /// one. Returns how many were ignored because their segment is gone.
     ///
     /// # Errors

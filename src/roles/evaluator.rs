@@ -17,8 +17,6 @@ use std::collections::VecDeque;
 /// not hang a run. A hundred thousand decisions are more than any published limit.
 const MAX_EPISODE_ENV_STEPS: u64 = 100_000;
 
-/// Episodes that an evaluation within a budget plays side by side: few, so that they get far.
-const BUDGET_LANES: usize = 4;
 /// Most episodes of an evaluation within a budget.
 const MAX_BUDGETED_EPISODES: u64 = 1000;
 
@@ -100,6 +98,17 @@ impl Evaluation {
     }
 }
 
+/// What an evaluation may spend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Number of the subspace to play in.
+    pub subspace: u32,
+    /// Env steps, at least 1.
+    pub env_steps: u64,
+    /// Episodes side by side, at least 1 and at most as many as there are environments.
+    pub lanes: usize,
+}
+
 /// What came of episodes within a budget of env steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BudgetedReturn {
@@ -174,6 +183,14 @@ impl Round {
     }
 }
 
+/// Mean and its standard error: 0 and 0 of nothing, error 0 of a single value.
+pub fn mean_and_std_error(values: &[f64]) -> (f64, f64) {
+    let count = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (mean, (squares / (count - 1.0).max(1.0) / count).sqrt())
+}
+
 impl Evaluator {
     /// An evaluator.
     ///
@@ -242,26 +259,26 @@ impl Evaluator {
         self.play((trials, Vec::new()), seeds)
     }
 
-    /// Plays episodes of one subspace with `params` until `budget_env_steps` are used, side by side
-    /// in up to four environments. The episodes under way then count as far as they came.
+    /// Plays episodes of one subspace with `params` until the budget is used, side by side in its
+    /// lanes. The episodes under way then count as far as they came.
     ///
     /// # Errors
     /// As [`Evaluator::evaluate`].
     pub fn evaluate_within(
         &mut self,
         params: &[f32],
-        (subspace, budget_env_steps): (u32, u64),
+        budget: Budget,
         seeds: SeedStream,
     ) -> Result<BudgetedReturn> {
         self.policy.load(params);
         let mut rng = seeds.stream("policy").rng();
-        let lanes = self.envs.len().min(BUDGET_LANES);
+        let lanes = self.envs.len().min(budget.lanes);
         // One env step each at least, so this many cannot run out before the budget does.
-        let count = budget_env_steps.min(MAX_BUDGETED_EPISODES) as usize;
-        let trials = self.trials_in(subspace, count, seeds);
+        let count = budget.env_steps.min(MAX_BUDGETED_EPISODES) as usize;
+        let trials = self.trials_in(budget.subspace, count, seeds);
         let mut round = Round::new(trials, lanes);
         let (mut faults, mut used) = (Vec::new(), 0);
-        while !round.is_over() && used < budget_env_steps {
+        while !round.is_over() && used < budget.env_steps {
             let busy = (lanes as u64).min(round.waiting.len() as u64 + round.busy());
             if let Err(error) = self.play_on(&mut round, &mut rng) {
                 round.begin_again();
@@ -271,10 +288,7 @@ impl Evaluator {
         }
         let (returns, unfinished) = round.returns();
         let all: Vec<f64> = returns.iter().chain(&unfinished).copied().collect();
-        let mean_return = all.iter().sum::<f64>() / all.len().max(1) as f64;
-        let squares: f64 = all.iter().map(|r| (r - mean_return).powi(2)).sum();
-        let degrees = all.len().saturating_sub(1).max(1) as f64;
-        let std_error = (squares / degrees / all.len().max(1) as f64).sqrt();
+        let (mean_return, std_error) = mean_and_std_error(&all);
         let (episodes, env_steps) = (all.len(), used);
         Ok(BudgetedReturn { mean_return, std_error, episodes, env_steps, faults })
     }

@@ -76,7 +76,7 @@ impl Learner {
     ) -> Result<Learned> {
         let begin = Instant::now();
         let mut learned = LearnReport::default();
-        let readings = match distill {
+        let answer = match distill {
             Some(job) => Some(self.contrast((job, progress), &mut learned)?),
             None => None,
         };
@@ -92,8 +92,9 @@ impl Learner {
         learned.updates = self.agent.updates();
         learned.update_time = begin.elapsed();
         let value = |name| learned.metrics.iter().find(|(n, _)| n == name).map(|(_, v)| *v);
-        let tokens = readings.map(|readings| TokenUpdate {
+        let tokens = answer.map(|(readings, surprises)| TokenUpdate {
             readings,
+            surprises,
             gain,
             decision_loss: value("train/loss"),
             bound_gap: value("aux/bound_earlier")
@@ -105,11 +106,12 @@ impl Learner {
     }
 
     /// Reads what the memory wants read, updates on contrasts alone, and stages the joint ones.
+    /// Gives the readings, and the loss of each joint anchor where that is asked for.
     fn contrast(
         &mut self,
         (job, progress): (DistillJob, f64),
         learned: &mut LearnReport,
-    ) -> Result<Option<Readings>> {
+    ) -> Result<(Option<Readings>, Vec<f32>)> {
         let version = self.agent.updates();
         let distiller = self.agent.distiller_at(progress);
         let mut distiller = distiller.context("the agent cannot be distilled")?;
@@ -122,6 +124,7 @@ impl Learner {
                 ContrastTask { batch: &contrasts.batch, weight: contrasts.weight, apart: false };
             distiller.update(task, false, &mut self.rng)?;
         }
+        let mut surprises = Vec::new();
         if let Some(contrasts) = &job.joint {
             let task = ContrastTask {
                 batch: &contrasts.batch,
@@ -129,6 +132,9 @@ impl Learner {
                 apart: contrasts.measured,
             };
             let metrics = distiller.stage(task, job.detail, &mut self.rng)?;
+            if contrasts.surprises {
+                surprises = distiller.distillation.staged_losses();
+            }
             if job.detail {
                 let curves = distiller.stats(&contrasts.batch.obs).curves();
                 learned.metrics.extend(curves.into_iter().map(|(name, v)| (name.to_owned(), v)));
@@ -137,7 +143,7 @@ impl Learner {
         }
         learned.metrics.extend(job.metrics);
         learned.histograms.extend(job.histograms);
-        Ok(readings)
+        Ok((readings, surprises))
     }
 
     /// The student and what distils it; none without contrastive distillation.
@@ -148,6 +154,14 @@ impl Learner {
     /// Gives a part of the networks fresh values; see [`Agent::renew`].
     pub fn renew(&mut self, part: Part) {
         self.agent.renew(part, &mut self.rng);
+    }
+
+    /// The same of the network that contrasts reach alone: not of critics.
+    pub fn renew_student(&mut self, part: Part) {
+        let rng = &mut self.rng;
+        if let Some(mut distiller) = self.agent.distiller() {
+            distiller.renew(part, rng);
+        }
     }
 
     /// Leaves parameters out of further updates; see [`Agent::freeze`].
@@ -174,9 +188,7 @@ impl Learner {
     pub fn align(&mut self, batch: &ContrastBatch, learning_rate: f64) -> Result<()> {
         let mut distiller = self.agent.distiller().context("the agent cannot be distilled")?;
         distiller.step.learning_rate = learning_rate;
-        let task = ContrastTask { batch, weight: 1.0, apart: false };
-        distiller.update(task, false, &mut self.rng)?;
-        Ok(())
+        Ok(distiller.align(batch, &mut self.rng)?)
     }
 
     /// Weights, moments and counters, to come back to.

@@ -10,7 +10,9 @@ mod preparer;
 mod snapshot;
 
 pub use actor::{ActReport, Actor, ActorParts, ActorState, EpisodeEnd};
-pub use evaluator::{BudgetedReturn, Evaluation, Evaluator, EvaluatorParts};
+pub use evaluator::{
+    Budget, BudgetedReturn, Evaluation, Evaluator, EvaluatorParts, mean_and_std_error,
+};
 pub use exploration::Exploration;
 pub use faults::{Fault, FaultPolicy, OnFault};
 pub use learner::{LearnReport, Learned, Learner, LearnerState};

@@ -2,6 +2,8 @@
 
 mod align;
 mod save;
+#[cfg(test)]
+mod tests;
 
 pub use align::AlignData;
 
@@ -10,7 +12,7 @@ use crate::contrast::{
     AnchorMix, CodingRequest, ContrastReport, ContrastSpec, Contrasts, ContrastsConfig,
     DistanceConfig, NegativeLaw,
 };
-use crate::memory::Segment;
+use crate::memory::{Segment, SegmentId};
 use crate::message::{self, DistillJob, TokenUpdate};
 use anyhow::{Context as _, Result};
 use contrail_agents::Relation;
@@ -54,8 +56,17 @@ pub struct Preparer {
     held_out: Option<Contrasts>,
     policy: LossPolicy,
     /// Arms of jobs that the learner has not answered, the oldest first.
-    under_way: VecDeque<Option<Choice>>,
+    under_way: VecDeque<UnderWay>,
     books: Books,
+}
+
+/// A job that the learner has not answered.
+#[derive(Default)]
+struct UnderWay {
+    /// Its arm; none if there is no contrast in it.
+    choice: Option<Choice>,
+    /// The memory's segment of each anchor whose loss is told; empty where none is.
+    segments: Vec<Option<SegmentId>>,
 }
 
 /// What goes on over a resume, beside stores and policy.
@@ -116,8 +127,9 @@ impl Preparer {
     /// If a segment does not fit, or comes twice.
     pub fn insert(&mut self, segments: &[Segment]) -> Result<()> {
         for segment in segments {
-            let held_out = self.books.collects
-                && segment.episode % HELD_OUT_PERIOD_EPISODES == HELD_OUT_PERIOD_EPISODES - 1;
+            // Streams whose episodes are equally long take turns, or all would be held out at once.
+            let turn = (segment.episode + u64::from(segment.stream)) % HELD_OUT_PERIOD_EPISODES;
+            let held_out = self.books.collects && turn == HELD_OUT_PERIOD_EPISODES - 1;
             match &mut self.held_out {
                 Some(store) if held_out => store.insert(segment, &mut self.books.rng)?,
                 _ => self.contrasts.insert(segment, &mut self.books.rng)?,
@@ -136,7 +148,7 @@ impl Preparer {
         self.books.owed += self.parts.contrast.updates_per_update;
         let count = self.books.owed.floor();
         self.books.owed -= count;
-        let (mut job, mut chosen) = (DistillJob::default(), None);
+        let (mut job, mut chosen) = (DistillJob::default(), UnderWay::default());
         if count >= 1.0 {
             // The teacher reads when there is a contrast, so that the cost of both is one dial.
             job.coding = self.next_coding()?;
@@ -170,20 +182,21 @@ impl Preparer {
 
     /// Lets the loss policy choose an arm and draws `count` batches of it, of which the last joins
     /// the decision update. An arm without contrast is paid its 0 at once.
-    fn choose(
-        &mut self,
-        env_steps: u64,
-        count: usize,
-        job: &mut DistillJob,
-    ) -> Result<Option<Choice>> {
+    ///
+    /// How badly what followed was expected is the loss of a predictive contrast: that is what
+    /// surprises, where segments are drawn by it.
+    fn choose(&mut self, env_steps: u64, count: usize, job: &mut DistillJob) -> Result<UnderWay> {
         let age = env_steps.saturating_sub(self.books.phase_begun_env_steps);
         self.books.state.phase_age = age as f64 / PHASE_AGE_UNIT_ENV_STEPS;
         let choice = self.policy.choose(&self.books.state, &mut self.books.rng);
         let arm = self.policy.arms()[choice.arm].clone();
         let Some(relation) = arm.relation else {
             self.policy.reward(&choice, 0.0)?;
-            return Ok(None);
+            return Ok(UnderWay::default());
         };
+        let surprises =
+            relation == Relation::Predictive && self.parts.contrast.memory_by_surprise > 0.0;
+        let mut segments = Vec::new();
         let expert = self.parts.expert && self.books.detail_due;
         let spec = ContrastSpec { expert, ..self.spec(relation, arm.beta) };
         // A single arm is compared with nothing.
@@ -192,17 +205,20 @@ impl Preparer {
             let prepared = self.contrasts.prepare(&spec, &mut self.books.rng)?;
             let Some(prepared) = prepared else { break };
             self.books.report = prepared.report;
-            self.books.state.collision_rate = prepared.report.code_collision_share;
+            if self.parts.stores.memory.codes.groups > 0 {
+                self.books.state.collision_rate = prepared.report.code_collision_share;
+            }
             let (batch, weight) = (prepared.batch, arm.weight);
-            job.alone.push(message::Contrasts { batch, weight, measured });
+            segments = if surprises { prepared.segments } else { Vec::new() };
+            job.alone.push(message::Contrasts { batch, weight, measured, surprises });
         }
         job.joint = job.alone.pop();
         if job.joint.is_none() {
             // Nothing to draw from is no contrast, and worth as much; or it would be tried for ever.
             self.policy.reward(&choice, 0.0)?;
-            return Ok(None);
+            return Ok(UnderWay::default());
         }
-        Ok(Some(choice))
+        Ok(UnderWay { choice: Some(choice), segments })
     }
 
     /// The spec of an arm.
@@ -254,7 +270,11 @@ impl Preparer {
         if let (Some(choice), Some(gain)) = (&self.books.previous, update.gain) {
             self.policy.reward(choice, gain)?;
         }
-        self.books.previous = answered;
+        self.books.previous = answered.choice;
+        let told = answered.segments.iter().zip(&update.surprises);
+        let (ids, surprises): (Vec<SegmentId>, Vec<f32>) =
+            told.filter_map(|(id, surprise)| Some(((*id)?, *surprise))).unzip();
+        self.contrasts.update_surprises(&ids, &surprises)?;
         if let Some(loss) = update.decision_loss {
             let mean = self.books.mean_loss.unwrap_or(loss);
             self.books.state.decision_loss = if mean > 0.0 { loss / mean } else { f64::NAN };

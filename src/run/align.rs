@@ -1,6 +1,7 @@
 //! Alignment: after a shift, contrasts alone bring a part of the network under what is kept.
 
 use crate::config::{Align, ShiftSection};
+use crate::contrast::Missing;
 use crate::roles::{AlignData, Learner, Preparer};
 use anyhow::Result;
 use contrail_agents::contrast::{Frozen, Part};
@@ -9,8 +10,6 @@ use serde::Serialize;
 
 /// Updates between two looks at the held-out accuracy.
 const CHECK_PERIOD_UPDATES: u64 = 250;
-/// Looks without a gain before the alignment ends.
-const PATIENCE_CHECKS: u32 = 8;
 /// What counts as a gain.
 const LEAST_GAIN: f64 = 0.002;
 /// A smaller part is preferred if its accuracy is this near the best.
@@ -49,6 +48,18 @@ struct Trial {
     accuracy: f64,
 }
 
+/// Why nothing was aligned.
+#[derive(Debug)]
+pub(super) struct NotAligned(pub(super) String);
+
+impl NotAligned {
+    fn too_little(what: &str, why: Option<Missing>, rules: &ShiftSection) -> Self {
+        let why = why.map(|missing| format!(": {missing}")).unwrap_or_default();
+        let steps = rules.random_env_steps;
+        Self(format!("shift.random_env_steps = {steps} collected too little {what}{why}"))
+    }
+}
+
 impl Alignment {
     /// Whether `rules` ask for one.
     pub(super) fn is_wanted(rules: &ShiftSection) -> bool {
@@ -65,15 +76,23 @@ impl Alignment {
 }
 
 /// Aligns the part that `rules` name, or the smallest whose held-out accuracy is near the best.
-/// Everything else is frozen meanwhile; afterwards nothing is.
+/// Everything else is frozen meanwhile; afterwards nothing is. Where too little was collected
+/// nothing changes, for a part that is renewed and then not aligned is worse than none.
 pub(super) fn align(
     rules: &ShiftSection,
     preparer: &mut Preparer,
     learner: &mut Learner,
-) -> Result<Alignment> {
+) -> Result<Result<Alignment, NotAligned>> {
+    if preparer.align_batch(AlignData::Stream, rules.align_anchors)?.is_none() {
+        return Ok(Err(NotAligned::too_little("to align on", preparer.missing(), rules)));
+    }
     let mut held_out = Vec::new();
     for _ in 0..HELD_OUT_BATCHES {
         held_out.extend(preparer.held_out_batch(rules.align_anchors)?);
+    }
+    if held_out.is_empty() && rules.align == Align::Choose {
+        let what = "that is held out to choose a part by";
+        return Ok(Err(NotAligned::too_little(what, preparer.missing_held_out(), rules)));
     }
     let mut bench = Bench { rules, preparer, learner, held_out };
     let accuracy_before = bench.accuracy()?;
@@ -88,7 +107,7 @@ pub(super) fn align(
     let accuracy_after = bench.accuracy()?;
     bench.freeze(Frozen::Nothing);
     let part = part.as_str();
-    Ok(Alignment { part, data, updates, accuracy_before, accuracy_after, trials })
+    Ok(Ok(Alignment { part, data, updates, accuracy_before, accuracy_after, trials }))
 }
 
 /// Trials and the part that is left in the learner, with the updates it has had.
@@ -111,7 +130,7 @@ impl Bench<'_> {
     /// Freezes all but `part`. A stem is renewed: what it was made for is gone.
     fn begin(&mut self, part: Part) {
         if part == Part::Stem {
-            self.learner.renew(part);
+            self.learner.renew_student(part);
         }
         self.freeze(Frozen::AllBut(part));
     }
@@ -130,7 +149,7 @@ impl Bench<'_> {
     /// Updates number `done` to `most`, ended early where the held-out accuracy gains no more.
     /// Returns how many there were in all.
     fn update(&mut self, data: AlignData, done: u64, most: u64) -> Result<u64> {
-        let (mut best, mut idle) = (self.accuracy()?.unwrap_or(0.0), 0);
+        let (mut best, mut idle) = (self.accuracy()?.unwrap_or(0.0), 0u64);
         for update in done..most {
             let batch = self.preparer.align_batch(data, self.rules.align_anchors)?;
             let Some(batch) = batch else { return Ok(update) };
@@ -140,7 +159,8 @@ impl Bench<'_> {
             {
                 idle = if accuracy > best + LEAST_GAIN { 0 } else { idle + 1 };
                 best = best.max(accuracy);
-                if idle >= PATIENCE_CHECKS {
+                let patience = self.rules.align_patience_updates;
+                if patience > 0 && idle * CHECK_PERIOD_UPDATES >= patience {
                     return Ok(update + 1);
                 }
             }

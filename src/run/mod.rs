@@ -268,6 +268,8 @@ impl<'a> Run<'a> {
         };
         if options.resume {
             run.restore_shift();
+        } else {
+            run.begin_first_phase();
         }
         Ok(run)
     }
@@ -278,7 +280,9 @@ impl<'a> Run<'a> {
 
     /// Works until the next evaluation or checkpoint is due, and then does that.
     fn segment(&mut self) -> Result<()> {
+        let begun = self.at();
         self.attend_to_shifts()?;
+        self.note_evaluation(begun);
         let until = self.next_boundary();
         let plan = Plan {
             until_env_steps: until,
@@ -302,19 +306,31 @@ impl<'a> Run<'a> {
         if let Some((job, evaluation)) = result? {
             self.evaluated(&job, &evaluation)?;
         }
-        let at = self.ledger.counters.env_steps;
-        let finished = at >= self.config.run.env_steps;
-        self.evaluation_due = passed(at, self.config.evaluation.period_env_steps, until)
-            && self.config.evaluation.episodes > 0;
-        let save_due = passed(at, self.config.checkpoint.period_env_steps, until);
-        if !finished && !self.stopped() {
+        self.note_evaluation(begun);
+        let played = self.at();
+        if played < self.config.run.env_steps && !self.stopped() {
             // Before a checkpoint, or the log would have it twice after a resume.
             self.attend_to_shifts()?;
+            self.note_evaluation(played);
         }
-        if save_due || finished || self.stopped() {
+        let finished = self.at() >= self.config.run.env_steps;
+        if passed(begun, self.at(), self.config.checkpoint.period_env_steps)
+            || finished
+            || self.stopped()
+        {
             self.save()?;
         }
         Ok(())
+    }
+
+    fn at(&self) -> u64 {
+        self.ledger.counters.env_steps
+    }
+
+    /// An evaluation is due if its period passed since `begun`; one that was due still is.
+    fn note_evaluation(&mut self, begun: u64) {
+        self.evaluation_due |= self.config.evaluation.episodes > 0
+            && passed(begun, self.at(), self.config.evaluation.period_env_steps);
     }
 
     fn evaluate_now(&mut self) -> Result<()> {
@@ -441,9 +457,9 @@ fn set_torch_threads(config: &Config) {
     tch::set_num_threads(i32::try_from(config.run.torch_threads).unwrap_or(i32::MAX));
 }
 
-/// Whether `at` reached a boundary of `period`; `until` is where the segment was to end.
-fn passed(at: u64, period: u64, until: u64) -> bool {
-    period > 0 && at >= until && until.is_multiple_of(period)
+/// Whether a multiple of `period` (0 = never) lies after `begun` and not after `at`.
+fn passed(begun: u64, at: u64, period: u64) -> bool {
+    begun.checked_div(period) < at.checked_div(period)
 }
 
 /// What a segment has to do.

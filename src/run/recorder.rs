@@ -388,9 +388,10 @@ impl Recorder {
         self.state.window.back().map(|episode| episode.assigned.subspace)
     }
 
-    /// Counts env steps that were spent on choosing, not on learning. Under action repeat each is
-    /// counted as one frame at least.
+    /// Counts env steps that were spent on choosing, not on learning, in the phase too. Under
+    /// action repeat each is counted as one frame at least.
     pub(super) fn charge(&mut self, env_steps: u64) {
+        self.state.phase.passed(env_steps);
         self.counters.env_steps += env_steps;
         self.counters.frames += env_steps;
     }

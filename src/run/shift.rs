@@ -7,14 +7,16 @@
 //!       -> alignment by contrasts alone -> guard -> everything learns jointly
 //! ```
 
-use super::align::Alignment;
+use super::align::{Alignment, NotAligned};
 use super::watch::Watch;
 use super::{Run, build};
 use crate::config::{Detect, ShiftSection, Start};
 use crate::message::PolicySnapshot;
 use crate::replay::Replay;
+use crate::roles::{Budget, mean_and_std_error};
 use anyhow::Result;
-use contrail_agents::contrast::{Frozen, Part};
+use contrail_agents::AgentState;
+use contrail_agents::contrast::{DistillOn, Frozen, Part};
 use contrail_envs::SeedStream;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -39,6 +41,15 @@ pub(super) struct ShiftState {
     watch: Watch,
 }
 
+/// Starts that the guard compares.
+const STARTS: u64 = 3;
+/// Draws of fresh parameters that it plays. One draw is one deterministic policy, which may earn
+/// anything; a start from fresh parameters is whatever is drawn.
+const FRESH_DRAWS: u64 = 4;
+/// Environments that a start is played in side by side, few, so that episodes get far: as many as
+/// there are fresh draws, so that theirs get as far.
+const LANES: usize = FRESH_DRAWS as usize;
+
 /// A shift that is due.
 struct Due {
     /// Number of the subspace that ends, and of the one that begins, where they are known.
@@ -59,10 +70,6 @@ struct Tried {
 impl Run<'_> {
     fn rules(&self) -> &ShiftSection {
         &self.config.shift
-    }
-
-    fn at(&self) -> u64 {
-        self.ledger.counters.env_steps
     }
 
     /// Env steps at which a segment must end for what follows here.
@@ -95,6 +102,21 @@ impl Run<'_> {
             self.settle()?;
         }
         self.gate_distillation()
+    }
+
+    /// Tells distillation what the first phase is of, before anything is learned. What the teacher
+    /// shows on the current stream is what it knew before a shift, and there was none yet.
+    pub(super) fn begin_first_phase(&mut self) {
+        let phases = self.roles.plan.phases();
+        let first = match self.rules().detect {
+            Detect::Off => return, // without shifts there are no phases
+            Detect::Declared => phases.iter().take(1).map(|phase| phase.subspace).collect(),
+            Detect::Accuracy => (0..self.roles.plan.subspaces().len() as u32).collect(),
+        };
+        if let Some(distiller) = self.roles.learner.distiller() {
+            let waits = distiller.distillation.config().distill_on == DistillOn::Current;
+            distiller.distillation.set_phase(f64::from(u8::from(!waits)), first);
+        }
     }
 
     /// Puts what is not in a checkpoint's other files back into the roles.
@@ -169,7 +191,11 @@ impl Run<'_> {
         }
         if rules.clear_replay || rules.random_env_steps > 0 {
             let replay = self.roles.replay.config();
-            self.roles.limiter = build::limiter(self.config, replay, rules.random_env_steps)?;
+            let first = self.config.learner.learning_starts_env_steps;
+            // A replay that begins anew is filled as the first one was.
+            let filled = if rules.clear_replay { first } else { 0 };
+            let starts = filled.max(rules.random_env_steps);
+            self.roles.limiter = build::limiter(self.config, replay, starts)?;
         }
         match rules.start {
             Start::Keep | Start::Guard => {}
@@ -207,11 +233,18 @@ impl Run<'_> {
         self.recorder.event("shift_begins", &fields)
     }
 
-    /// Expert iteration: the teacher goes into the pool, and the better of student and teacher in
-    /// the subspace that ends is the next one. What was measured, for the log.
+    /// Expert iteration: the better of student and teacher in the subspace that ends is the next
+    /// teacher, and goes into the pool for that subspace. What was measured, for the log.
     fn choose_teacher(&mut self, from: Option<u32>) -> Result<Value> {
+        let judged = self.judge_teacher(from)?;
+        if let Some(mut distiller) = self.roles.learner.distiller() {
+            distiller.freeze_teacher();
+        }
+        Ok(judged)
+    }
+
+    fn judge_teacher(&mut self, from: Option<u32>) -> Result<Value> {
         let Some(distiller) = self.roles.learner.distiller() else { return Ok(Value::Null) };
-        distiller.distillation.freeze_teacher();
         let (student, teacher) = (distiller.values(), distiller.distillation.teacher_values());
         let episodes = self.config.shift.judge_episodes as usize;
         let Some(from) = from.filter(|_| episodes > 0) else { return Ok(json!("kept")) };
@@ -242,7 +275,13 @@ impl Run<'_> {
         let source = self.roles.learner.agent_state();
         let aligned = match &mut self.roles.preparer {
             Some(preparer) if Alignment::is_wanted(&rules) => {
-                Some(super::align::align(&rules, preparer, &mut self.roles.learner)?)
+                match super::align::align(&rules, preparer, &mut self.roles.learner)? {
+                    Ok(aligned) => Some(aligned),
+                    Err(NotAligned(why)) => {
+                        self.recorder.note("shift_not_aligned", &why)?;
+                        None
+                    }
+                }
             }
             _ => None,
         };
@@ -286,38 +325,50 @@ impl Run<'_> {
     /// Compares starts by short evaluations in the present subspace, whose env steps count, and
     /// keeps the one that earns most: what is there now (aligned, or with a renewed stem), the
     /// source as it was, or fresh parameters.
-    fn guard(
-        &mut self,
-        source: &contrail_agents::AgentState,
-        aligned: bool,
-    ) -> Result<(&'static str, Vec<Tried>)> {
+    fn guard(&mut self, source: &AgentState, aligned: bool) -> Result<(&'static str, Vec<Tried>)> {
         if !aligned {
             self.roles.learner.renew(Part::Stem);
         }
-        let now = self.roles.learner.agent_state();
-        self.roles.learner.set_agent_state(source)?;
-        self.roles.learner.renew(Part::Whole);
-        let fresh = self.roles.learner.agent_state();
         let first = if aligned { "aligned" } else { "renewed_stem" };
-        let starts = [(first, &now), ("source", source), ("fresh", &fresh)];
-        let budget = self.rules().guard_env_steps / starts.len() as u64;
-        let subspace = self.recorder.phase_subspace().unwrap_or(0);
+        let mut starts =
+            vec![(first, self.roles.learner.agent_state()), ("source", source.clone())];
+        let env_steps = self.rules().guard_env_steps / STARTS;
         self.refresh_evaluator()?;
         let mut tried: Vec<Tried> = Vec::new();
-        for (start, state) in starts {
+        for (start, state) in &starts {
             self.roles.learner.set_agent_state(state)?;
-            let params = self.roles.learner.snapshot().params;
-            let seeds = self.shift_seeds().stream("guard");
-            let found = self.roles.evaluator.evaluate_within(&params, (subspace, budget), seeds)?;
-            self.recorder.survived(&found.faults)?;
-            self.recorder.charge(found.env_steps);
-            let (mean_return, episodes) = (found.mean_return, found.episodes);
-            tried.push(Tried { start, mean_return, std_error: found.std_error, episodes });
+            let found = self.play(start, (env_steps, LANES), 0)?;
+            tried.push(found);
         }
+        let mut draws: Vec<Tried> = Vec::new();
+        for draw in 0..FRESH_DRAWS {
+            self.roles.learner.renew(Part::Whole);
+            draws.push(self.play("fresh", (env_steps / FRESH_DRAWS, 1), draw)?);
+        }
+        tried.push(over_draws(&draws));
         self.ledger.counters = self.recorder.counters();
-        let chosen = chosen(&tried);
-        self.roles.learner.set_agent_state(starts[chosen].1)?;
-        Ok((starts[chosen].0, tried))
+        starts.push(("fresh", self.roles.learner.agent_state()));
+        let (start, state) = &starts[chosen(&tried)];
+        self.roles.learner.set_agent_state(state)?;
+        Ok((start, tried))
+    }
+
+    /// Episodes of the present parameters within so many env steps, in so many lanes.
+    fn play(
+        &mut self,
+        start: &'static str,
+        (env_steps, lanes): (u64, usize),
+        draw: u64,
+    ) -> Result<Tried> {
+        let params = self.roles.learner.snapshot().params;
+        let subspace = self.recorder.phase_subspace().unwrap_or(0);
+        let seeds = self.shift_seeds().stream("guard").index(draw);
+        let budget = Budget { subspace, env_steps, lanes };
+        let found = self.roles.evaluator.evaluate_within(&params, budget, seeds)?;
+        self.recorder.survived(&found.faults)?;
+        self.recorder.charge(found.env_steps);
+        let (mean_return, episodes) = (found.mean_return, found.episodes);
+        Ok(Tried { start, mean_return, std_error: found.std_error, episodes })
     }
 
     fn renew_dormant(&mut self) -> Result<usize> {
@@ -341,7 +392,8 @@ impl Run<'_> {
         let params = distiller.distillation.teacher_values();
         let subspace = self.recorder.phase_subspace().unwrap_or(0);
         let seeds = self.shift_seeds().stream("teacher");
-        let found = self.roles.evaluator.evaluate_within(&params, (subspace, budget / 3), seeds)?;
+        let budget = Budget { subspace, env_steps: budget / STARTS, lanes: LANES };
+        let found = self.roles.evaluator.evaluate_within(&params, budget, seeds)?;
         self.recorder.survived(&found.faults)?;
         self.recorder.charge(found.env_steps);
         self.ledger.counters = self.recorder.counters();
@@ -381,6 +433,14 @@ fn chosen(tried: &[Tried]) -> usize {
     (1..tried.len()).filter(better).max_by(earned).unwrap_or(0)
 }
 
+/// The mean over draws, each of which is one observation, with its standard error.
+fn over_draws(draws: &[Tried]) -> Tried {
+    let returns: Vec<f64> = draws.iter().map(|draw| draw.mean_return).collect();
+    let (mean_return, std_error) = mean_and_std_error(&returns);
+    let episodes = draws.iter().map(|draw| draw.episodes).sum();
+    Tried { start: "fresh", mean_return, std_error, episodes }
+}
+
 fn gate(teacher: f64, student: f64) -> f64 {
     let size = teacher.abs().max(1e-9);
     ((teacher - student) / size).clamp(0.0, 1.0)
@@ -396,6 +456,16 @@ mod tests {
         for (teacher, student, expected) in cases {
             assert!((gate(teacher, student) - expected).abs() < 1e-12, "{teacher} {student}");
         }
+    }
+
+    #[test]
+    fn fresh_parameters_are_as_many_observations_as_draws() {
+        // One draw that earns 3 in each of seven episodes is one of four: mean 1, deviations
+        // -1, -1, 2, 0 and so sqrt(6 / 3 / 4) = sqrt(1/2).
+        let draw = |mean_return| Tried { start: "fresh", mean_return, std_error: 0.0, episodes: 7 };
+        let all = over_draws(&[0.0, 0.0, 3.0, 1.0].map(draw));
+        assert!((all.mean_return - 1.0).abs() < 1e-12 && all.episodes == 28);
+        assert!((all.std_error - 0.5f64.sqrt()).abs() < 1e-12, "{}", all.std_error);
     }
 
     #[test]

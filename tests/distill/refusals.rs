@@ -92,12 +92,23 @@ fn what_a_shift_needs_of_other_keys_is_refused() {
     refused(&["shift.detect=declared"], "no other schedule declares shifts");
     refused(
         &[distils, detected, "shift.start=guard"],
-        "shift.guard_env_steps is 0, allowed at least 3 where shift.start is \"guard\"",
+        "shift.guard_env_steps is 0, allowed at least 12 where shift.start is \"guard\"",
     );
     refused(
         &[distils, detected, "shift.align=stem"],
         "shift.random_env_steps is 0, allowed above 0 where shift.align is not \"none\"",
     );
+    let aligns = [distils, "shift.detect=accuracy", "shift.random_env_steps=100"];
+    for (setting, needed) in [
+        ("loss_policy.relations=['behavioral']", "\"predictive\" among loss_policy.relations"),
+        ("contrast.updates_per_update=0", "contrast.updates_per_update above 0"),
+        ("contrast.objective=none", "contrast.objective other than \"none\""),
+    ] {
+        let detects = format!("shift.detect is \"accuracy\", which needs {needed}");
+        refused(&[aligns[0], aligns[1], aligns[2], setting], &detects);
+        let aligns = format!("shift.align is not \"none\", which needs {needed}");
+        refused_in("configs/methods/minatar/ours.toml", &[setting], &aligns);
+    }
     let fine = [
         "config",
         "configs/quickstart.toml",
@@ -111,4 +122,29 @@ fn what_a_shift_needs_of_other_keys_is_refused() {
         "shift.random_env_steps=100",
     ];
     assert_eq!(contrail(&fine).code, Some(0));
+}
+
+#[test]
+fn what_contrasts_need_of_other_keys_is_refused() {
+    let distils = "contrast.enabled=true";
+    refused(
+        &[distils, "contrast.negatives=64"],
+        "contrast.candidates is 32, allowed at least contrast.negatives, 64",
+    );
+    refused(
+        &[distils, "contrast.gate=detach"],
+        "contrast.gate is \"detach\", allowed where loss_policy.kind is \"fixed\" or \"uniform\"",
+    );
+    let uniform = "loss_policy.kind=uniform";
+    refused(
+        &[distils, "contrast.gate=detach", uniform, "tokens.enabled=false"],
+        "contrast.gate is \"detach\", allowed with tokens.enabled",
+    );
+    for setting in ["contrast.projection_units=8", "loss_policy.relations=['predictive']"] {
+        let words = [distils, "contrast.gate=detach", uniform, "tokens.enabled=false", setting];
+        let words = words.iter().flat_map(|setting| ["--set", setting]);
+        let words: Vec<&str> =
+            ["config", "configs/quickstart.toml"].into_iter().chain(words).collect();
+        assert_eq!(contrail(&words).code, Some(0), "{setting}");
+    }
 }

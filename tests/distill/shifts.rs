@@ -1,6 +1,8 @@
 //! Shifts: what is evaluated and when, the gate, several shifts, detection.
 
-use crate::common::{Event, Meddle, meddled, records, run, run_or_hang, timeless_records};
+use crate::common::{
+    Event, Meddle, checkpoints, meddled, records, run, run_or_hang, timeless_records,
+};
 use crate::{DISTILLED, RAINBOW, SHIFT, config, events, shifting};
 use contrail::config::Config;
 use contrail_envs::Registry;
@@ -81,6 +83,55 @@ fn what_the_guard_and_the_teacher_play_is_counted_and_bounded() {
     assert!((900..=940).contains(&settled), "{settled}");
     assert_eq!(summary.counters.env_steps, settled);
     assert!(summary.last.is_some(), "it finished");
+}
+
+/// 100 env steps are fewer segments than a batch of 128 anchors needs: the stem stays what it was,
+/// and that is said.
+#[test]
+fn too_little_to_align_on_changes_nothing_and_is_told() {
+    let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let none = ["shift.align=none", "shift.align=stem"];
+    for (dir, align) in dirs.iter().zip(none) {
+        let set = [
+            align,
+            "shift.start=keep",
+            "shift.renew_dormant=false",
+            "shift.align_anchors=128",
+            "shift.random_env_steps=100",
+            "run.env_steps=800",
+            "evaluation.final_episodes=3",
+            "contrast.memory_by_surprise=0.0",
+        ];
+        run(&shifting(&set), &Registry::builtin(), dir.path()).unwrap();
+    }
+    let told = events(dirs[1].path(), "shift_not_aligned");
+    let text = told[0]["text"].as_str().unwrap();
+    assert!(
+        text.starts_with("shift.random_env_steps = 100 collected too little to align on: the"),
+        "{text}"
+    );
+    assert!(events(dirs[0].path(), "shift_not_aligned").is_empty());
+    assert!(events(dirs[1].path(), "shift_settles")[0]["alignment"].is_null());
+}
+
+/// A run that ends while starts are tried has a checkpoint of its end, and an evaluation that its
+/// env steps passed.
+#[test]
+fn what_is_charged_passes_boundaries_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = [
+        "run.env_steps=850",
+        "evaluation.period_env_steps=820",
+        "checkpoint.period_env_steps=100000",
+    ];
+    let summary = run(&shifting(&set), &Registry::builtin(), dir.path()).unwrap();
+    let ended = summary.counters.env_steps;
+    assert!(ended > 850, "{ended}");
+    let saved = checkpoints(dir.path());
+    assert_eq!(saved.last().copied(), Some(ended), "{saved:?}");
+    let evaluated: Vec<u64> =
+        curve(dir.path(), "eval/mean_reward").into_iter().map(|(at, _)| at).collect();
+    assert_eq!(evaluated, [ended]);
 }
 
 /// Phases that are longer and shorter than the collection that they begin with.

@@ -18,12 +18,12 @@ use tch::{Device, Kind, Tensor, no_grad};
 pub struct Distillation {
     pub(super) config: ContrastConfig,
     pub(super) teacher: Params,
-    /// Teachers frozen at shifts, the oldest first.
-    pub(super) pool: VecDeque<Vec<f32>>,
+    /// Teachers frozen at shifts, the oldest first; each teaches its own subspaces.
+    pub(super) pool: VecDeque<FrozenTeacher>,
     pub(super) teacher_fixed: bool,
     /// Weight of the KL term, 0 to 1: return-gated by the runtime.
     pub(super) distillation_gate: f64,
-    /// Subspaces that the KL term leaves out: those of the current phase.
+    /// Subspaces of the current phase; none where there are no phases.
     pub(super) current_subspaces: Vec<u32>,
     /// Contrasts that wait for the next decision update.
     pub(super) staged: Option<Staged>,
@@ -31,11 +31,20 @@ pub struct Distillation {
     pub(super) last: Option<(Tensor, Tensor)>,
 }
 
+/// A teacher as it was when its phase ended.
+#[derive(Debug)]
+pub(super) struct FrozenTeacher {
+    /// What it taught in.
+    pub(super) subspaces: Vec<u32>,
+    pub(super) params: Params,
+}
+
 /// Contrasts that wait for a decision update.
 #[derive(Debug)]
 pub(super) struct Staged {
     loss: Tensor,             // scalar; with its graph, if there is no gradient yet
     gradient: Option<Tensor>, // [P]
+    per_anchor: Tensor,       // [B]
     /// Whether curves are asked for.
     detail: bool,
 }
@@ -74,8 +83,16 @@ impl Distillation {
         let weighted = &loss.total * task.weight;
         let gated = !matches!(self.config.gate, GateRule::Off | GateRule::Detach);
         let gradient = (task.apart || gated).then(|| online.gradient(&weighted)).transpose()?;
-        self.staged = Some(Staged { loss: weighted, gradient, detail });
-        Ok(self.metrics(&loss, task.batch))
+        let metrics = self.metrics(&loss, task.batch);
+        let per_anchor = loss.per_anchor;
+        self.staged = Some(Staged { loss: weighted, gradient, per_anchor, detail });
+        Ok(metrics)
+    }
+
+    /// Loss of each anchor that is staged, `[B]`.
+    #[must_use]
+    pub fn staged_losses(&self) -> Vec<f32> {
+        self.staged.as_ref().map(|staged| scalar::floats(&staged.per_anchor)).unwrap_or_default()
     }
 
     /// One step on the decision loss, jointly with the staged contrasts if there are any: in one
@@ -113,7 +130,7 @@ impl Distillation {
         let decision_shared = decision.narrow(0, 0, shared);
         let mut report =
             ContrastReport { last_gain: self.gain(&decision_shared), ..ContrastReport::default() };
-        let Some(Staged { loss, gradient, detail }) = staged else {
+        let Some(Staged { loss, gradient, detail, .. }) = staged else {
             return Ok((online.apply(&decision, decision_loss, step)?, report));
         };
         let is_measured = gradient.is_some();
@@ -145,7 +162,7 @@ impl Distillation {
     ) -> Result<Vec<(&'static str, f64)>, AgentError> {
         let view = View { detach: false, rng: Some(rng) };
         let loss = self.loss((network, online.params()), (task.batch, detail), view)?;
-        online.minimize(&(&loss.total * task.weight), step)?;
+        online.minimize_reached(&(&loss.total * task.weight), step)?;
         self.track(online.params());
         Ok(self.metrics(&loss, task.batch))
     }
@@ -237,18 +254,27 @@ impl Distillation {
         &self.config
     }
 
-    /// Sets the factor of the KL term, 0 to 1, and the subspaces that it leaves out.
+    /// Sets the factor of the KL term, 0 to 1, and the subspaces of the phase that begins.
     pub fn set_phase(&mut self, distillation_gate: f64, current_subspaces: Vec<u32>) {
         self.distillation_gate = distillation_gate.clamp(0.0, 1.0);
         self.current_subspaces = current_subspaces;
     }
 
-    /// Puts a copy of the teacher into the pool, the oldest leaving a full one.
-    pub fn freeze_teacher(&mut self) {
+    /// Puts a copy of the teacher into the pool, for the subspaces of the phase that ends; the
+    /// oldest leaves a full one.
+    pub fn freeze_teacher(&mut self, layout: &Layout) {
         if self.pool.len() == self.config.teacher_pool.max(1) {
             self.pool.pop_front();
         }
-        self.pool.push_back(self.teacher.read());
+        let params = Params::new(layout, &self.teacher.read(), self.teacher.device(), false);
+        self.pool.push_back(FrozenTeacher { subspaces: self.current_subspaces.clone(), params });
+    }
+
+    /// Who teaches in `subspace` while another one is current: the newest teacher that was frozen
+    /// there, or else the present one.
+    pub(super) fn teacher_of(&self, subspace: u32) -> &Params {
+        let frozen = self.pool.iter().rev().find(|frozen| frozen.subspaces.contains(&subspace));
+        frozen.map_or(&self.teacher, |frozen| &frozen.params)
     }
 
     /// The teacher starts anew from these parameters.

@@ -1,6 +1,6 @@
 //! A student with everything that distils it.
 
-use super::{CodedObs, ContrastTask, DecisionNetwork, Distillation, Frozen};
+use super::{CodedObs, ContrastTask, DecisionNetwork, Distillation, Frozen, Part};
 use crate::nn::{Noise, obs_tensor};
 use crate::optim::{AdamStep, Trainable};
 use crate::params::Layout;
@@ -52,6 +52,18 @@ impl Distiller<'_> {
         self.distillation.minimize_contrast(student, (task, detail, rng), self.step)
     }
 
+    /// One step of an alignment: contrasts alone, whatever else is distilled meanwhile.
+    ///
+    /// # Errors
+    /// As [`Distiller::update`].
+    pub fn align(&mut self, batch: &ContrastBatch, rng: &mut dyn Rng) -> Result<(), AgentError> {
+        let task = ContrastTask { batch, weight: 1.0, apart: false };
+        let gate = std::mem::take(&mut self.distillation.distillation_gate);
+        let done = self.update(task, false, rng);
+        self.distillation.distillation_gate = gate;
+        done.map(|_| ())
+    }
+
     /// Share of contrasts whose positive is closer than every negative.
     ///
     /// # Errors
@@ -78,6 +90,18 @@ impl Distiller<'_> {
     pub fn freeze(&mut self, frozen: Frozen) {
         let layout = self.network.layout();
         self.online.freeze(layout, |name| frozen.holds(layout, name));
+    }
+
+    /// Gives a part of the student fresh values. Networks that no contrast reaches, critics say,
+    /// stay as they are.
+    pub fn renew(&mut self, part: Part, rng: &mut dyn Rng) {
+        let layout = self.network.layout();
+        self.online.renew(layout, &layout.init(rng), |name| part.holds(layout, name));
+    }
+
+    /// The teacher goes into the pool, for the subspaces of the phase that ends.
+    pub fn freeze_teacher(&mut self) {
+        self.distillation.freeze_teacher(self.network.layout());
     }
 
     /// How much of its space the student's representation of `obs` uses.

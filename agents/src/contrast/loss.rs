@@ -86,7 +86,6 @@ impl Distillation {
         let measured = detail.then(|| {
             let first_positive = keys[0].index_select(0, &indices.positives.select(1, 0));
             no_grad(|| Measured {
-                per_anchor: per_anchor.detach(),
                 accuracy: losses::contrast_accuracy(&cosines[0].logits(&indices)),
                 alignment: losses::alignment(&anchors[0], &first_positive),
                 uniformity: losses::uniformity(&keys[0]),
@@ -94,7 +93,7 @@ impl Distillation {
                 distillation: distilled.as_ref().map_or(0.0, scalar::double),
             })
         });
-        Ok(ContrastLoss { total, measured })
+        Ok(ContrastLoss { total, per_anchor: per_anchor.detach(), measured })
     }
 
     /// A predictive contrast: what the latent dynamics expect is the anchor, what the student reads
@@ -147,14 +146,37 @@ impl Distillation {
                 let logits = cosines.logits(indices);
                 losses::debiased(&logits, self.config.temperature, &self.config.debias)
             }
-            // 2 - 2 cos, weighted over the positives.
             Objective::SquaredError => {
-                let distance: Tensor = (1.0 - &cosines.positive) * 2.0;
-                let weighted = distance * &indices.positive_weights;
-                weighted.sum_dim_intlist([-1i64].as_slice(), false, Kind::Float)
+                losses::squared_error(&cosines.positive, &indices.positive_weights)
             }
             Objective::None => cosines.positive.select(1, 0) * 0.0,
         }
+    }
+
+    /// What a teacher does at `x` `[B, obs...]`, `[B, A]`: that of each anchor's own subspace where
+    /// what the teachers of earlier phases knew is kept, else the present one.
+    fn taught(&self, network: &dyn DecisionNetwork, x: &Tensor, subspaces: &[u32]) -> Tensor {
+        let by = |teacher: &Params, x: &Tensor| {
+            network.action_reading(teacher, &network.trunk().read(teacher, x, &mut Noise::Off))
+        };
+        if self.config.distill_on != DistillOn::Earlier {
+            return by(&self.teacher, x);
+        }
+        let mut own: Vec<u32> = subspaces.to_vec();
+        own.sort_unstable();
+        own.dedup();
+        let mut taught: Option<Tensor> = None; // [B, A]
+        for subspace in own {
+            let rows = (0i64..).zip(subspaces).filter(|(_, s)| **s == subspace);
+            let rows: Vec<i64> = rows.map(|(row, _)| row).collect();
+            let rows = Tensor::from_slice(&rows).to_device(x.device());
+            let part = by(self.teacher_of(subspace), &x.index_select(0, &rows));
+            let all = taught.take().unwrap_or_else(|| {
+                Tensor::zeros([subspaces.len() as i64, part.size()[1]], (part.kind(), x.device()))
+            });
+            taught = Some(all.index_copy(0, &rows, &part));
+        }
+        taught.unwrap_or_else(|| by(&self.teacher, x))
     }
 
     /// Mean KL(teacher || student), or squared distance of continuous actions, over the anchors that
@@ -182,11 +204,7 @@ impl Distillation {
             return None;
         }
         let rows = Tensor::from_slice(&batch.anchors).to_device(device);
-        let taught = no_grad(|| {
-            let reading =
-                network.trunk().read(&self.teacher, &x.index_select(0, &rows), &mut Noise::Off);
-            network.action_reading(&self.teacher, &reading)
-        });
+        let taught = no_grad(|| self.taught(network, &x.index_select(0, &rows), &batch.subspaces));
         let own = network.action_reading(student, reading);
         let discrete = network.contrast_heads().is_some_and(|heads| heads.discrete);
         let distance = if discrete {

@@ -1,8 +1,9 @@
 //! What of a distillation goes on over a resume.
 
 use super::Distillation;
+use super::distillation::FrozenTeacher;
 use super::indices::shared_len;
-use crate::params::Layout;
+use crate::params::{Layout, Params};
 use crate::{AgentError, AgentState, NamedArray, scalar};
 use tch::Tensor;
 
@@ -10,12 +11,17 @@ impl Distillation {
     /// Appends teacher, pool and phase to `state`.
     pub fn save(&self, state: &mut AgentState) {
         state.arrays.push(NamedArray::vector("teacher".into(), self.teacher.read()));
-        for (i, values) in self.pool.iter().enumerate() {
-            state.arrays.push(NamedArray::vector(format!("teacher_pool/{i}"), values.clone()));
+        let numbers = |subspaces: &[u32]| subspaces.iter().map(|s| *s as f32).collect();
+        for (i, FrozenTeacher { subspaces, params }) in self.pool.iter().enumerate() {
+            let mut push = |name: String, values: Vec<f32>| {
+                state.arrays.push(NamedArray::vector(name, values));
+            };
+            push(format!("teacher_pool/{i}"), params.read());
+            push(format!("teacher_pool/{i}/subspaces"), numbers(subspaces));
         }
         state.counters.push(("teacher_pool".into(), self.pool.len() as u64));
         state.counters.push(("teacher_fixed".into(), u64::from(self.teacher_fixed)));
-        let subspaces = self.current_subspaces.iter().map(|s| *s as f32).collect();
+        let subspaces = numbers(&self.current_subspaces);
         state.arrays.push(NamedArray::vector("current_subspaces".into(), subspaces));
         let gate = vec![self.distillation_gate as f32];
         state.arrays.push(NamedArray::vector("distillation_gate".into(), gate));
@@ -37,15 +43,21 @@ impl Distillation {
         let len = [layout.len() as i64];
         self.staged = None; // made from parameters that are gone
         self.teacher.write(state.array("teacher", &len)?);
-        let frozen = 0..state.counter("teacher_pool")?;
-        let frozen = frozen.map(|i| Ok(state.array(&format!("teacher_pool/{i}"), &len)?.to_vec()));
+        let numbers = |name: &str| -> Result<Vec<u32>, AgentError> {
+            let found = find(name)
+                .ok_or_else(|| AgentError::BadState(format!("there is no array \"{name}\"")))?;
+            Ok(found.values.iter().map(|v| *v as u32).collect())
+        };
+        let device = self.teacher.device();
+        let frozen = (0..state.counter("teacher_pool")?).map(|i| {
+            let name = format!("teacher_pool/{i}");
+            let params = Params::new(layout, state.array(&name, &len)?, device, false);
+            Ok(FrozenTeacher { subspaces: numbers(&format!("{name}/subspaces"))?, params })
+        });
         self.pool = frozen.collect::<Result<_, AgentError>>()?;
         self.teacher_fixed = state.counter("teacher_fixed")? == 1;
         self.distillation_gate = f64::from(state.array("distillation_gate", &[1])?[0]);
-        let subspaces = find("current_subspaces").ok_or_else(|| {
-            AgentError::BadState("there is no array \"current_subspaces\"".to_owned())
-        })?;
-        self.current_subspaces = subspaces.values.iter().map(|v| *v as u32).collect();
+        self.current_subspaces = numbers("current_subspaces")?;
         let shared = [shared_len(layout)];
         let direction = |name: &str| -> Result<Tensor, AgentError> {
             let values = state.array(name, &shared)?;

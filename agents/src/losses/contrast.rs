@@ -153,10 +153,12 @@ pub fn information_bound(mean_loss: f64, negatives: f64) -> f64 {
     (negatives + 1.0).ln() - mean_loss
 }
 
-/// Squared distance of two directions, 2 − 2 cos: what is left of a contrast without negatives.
+/// Squared distance to the directions of the positives, Σₚ wₚ (2 − 2 cosₚ): what is left of a
+/// contrast without negatives.
 ///
 /// # Shapes
-/// prediction: `[B, D]` · target: `[B, D]`, no grad · returns `[B]`, 0 to 4.
+/// cosines: `[B, P]` · weights: `[B, P]`, no grad · returns `[B]`, 0 to 4 for weights that add up
+/// to 1.
 ///
 /// # Source
 /// SPR, Schwarzer et al. 2021 (arXiv 2007.05929); Grill et al. 2020 (BYOL), equation 2.
@@ -166,9 +168,10 @@ pub fn information_bound(mean_loss: f64, negatives: f64) -> f64 {
 ///
 /// # Panics
 /// If shapes do not match.
-pub fn squared_error(prediction: &Tensor, target: &Tensor) -> Tensor {
-    assert_shape("target", target, &prediction.size());
-    cosine(prediction, &target.detach()) * -2.0 + 2.0 // a target carries no gradient
+pub fn squared_error(cosines: &Tensor, weights: &Tensor) -> Tensor {
+    assert_shape("weights", weights, &cosines.size());
+    let distance: Tensor = (1.0 - cosines) * 2.0;
+    (distance * weights).sum_dim_intlist([-1i64].as_slice(), false, cosines.kind())
 }
 
 /// KL divergence of a student's action distribution from its teacher's: Σₐ pₐ (log pₐ − log qₐ),

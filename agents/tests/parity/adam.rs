@@ -77,3 +77,58 @@ fn with_a_large_epsilon() {
 fn with_clipping_and_a_large_epsilon() {
     check("clip_eps", 1.5e-4, 1.0);
 }
+
+/// Steps `of` gradients that are linear in the parameters.
+fn step(trainable: &mut Trainable, of: u32) {
+    let gradient = tensor(300 + of, &[23], 1.0);
+    let views = trainable.params().views();
+    let loss = (&views[0] * gradient.narrow(0, 0, 20).view([4, 5])).sum(Kind::Float)
+        + (&views[1] * gradient.narrow(0, 20, 3)).sum(Kind::Float);
+    let step = AdamStep { learning_rate: 1e-2, epsilon: 1e-8, max_grad_norm: 0.0 };
+    trainable.minimize(&loss, step).unwrap();
+}
+
+/// `optimizer.state[p] = {}` in PyTorch: the bias corrections begin anew with the moments. The
+/// fresh optimiser beside it is the one of the golden values above.
+#[test]
+fn a_renewed_parameter_steps_as_with_a_fresh_optimiser_and_so_after_a_restore() {
+    let layout = layout();
+    let values = [numbers(200, 20, 1.0), numbers(201, 3, 1.0)].concat();
+    let mut trainable = Trainable::new(&layout, &values, Device::Cpu);
+    (0..20).for_each(|of| step(&mut trainable, of));
+    trainable.renew(&layout, &values, |name| name == "vector");
+    let mut fresh = Trainable::new(&layout, &trainable.values(), Device::Cpu);
+    for of in 20..30 {
+        step(&mut trainable, of);
+        step(&mut fresh, of);
+        assert_eq!(trainable.values()[20..], fresh.values()[20..], "step {of}");
+        assert_ne!(trainable.values()[..20], fresh.values()[..20], "the rest has its moments");
+    }
+    let mut state = AgentState::default();
+    trainable.save("p", &layout, &mut state);
+    let counted = |name: &str| state.counter(&format!("p/adam/steps{name}")).unwrap();
+    assert_eq!([counted(""), counted("/matrix"), counted("/vector")], [30, 30, 10]);
+    let mut restored = Trainable::new(&layout, &values, Device::Cpu);
+    restored.restore("p", &layout, &state).unwrap();
+    (30..35).for_each(|of| step(&mut trainable, of));
+    (30..35).for_each(|of| step(&mut restored, of));
+    assert_eq!(trainable.values(), restored.values());
+}
+
+/// A frozen parameter's own steps stand still, and so do its corrections.
+#[test]
+fn a_parameter_that_was_frozen_goes_on_where_it_was() {
+    let layout = layout();
+    let values = [numbers(200, 20, 1.0), numbers(201, 3, 1.0)].concat();
+    let [mut paused, mut whole] = [(); 2].map(|()| Trainable::new(&layout, &values, Device::Cpu));
+    step(&mut paused, 0);
+    step(&mut whole, 0);
+    paused.freeze(&layout, |name| name == "vector");
+    let before = paused.values();
+    (5..9).for_each(|of| step(&mut paused, of));
+    assert_eq!(paused.values()[20..], before[20..]);
+    paused.freeze(&layout, |_| false);
+    step(&mut paused, 1);
+    step(&mut whole, 1);
+    assert_eq!(paused.values()[20..], whole.values()[20..]);
+}

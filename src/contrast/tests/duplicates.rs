@@ -49,7 +49,7 @@ proptest! {
     ) {
         let mut contrasts = repeating(kinds, 40, true);
         let spec = ContrastSpec { law, positives: 2, shuffled, shared_negatives, ..spec(relation) };
-        if let Some(Prepared { batch, report }) = contrasts.prepare(&spec, &mut rng(seed)).unwrap() {
+        if let Some(Prepared { batch, report, .. }) = contrasts.prepare(&spec, &mut rng(seed)).unwrap() {
             for (anchor, positives, negatives) in each(&batch) {
                 prop_assert!(!negatives.contains(&anchor));
                 prop_assert!(positives.iter().all(|(obs, _)| !negatives.contains(obs)));
@@ -104,7 +104,7 @@ fn a_report_by_hand() {
     // Two kinds of observations, and nothing read: half of all pairs are masked as identical.
     let mut contrasts = repeating(2, 40, false);
     let spec = ContrastSpec { negatives: 6, ..spec(Relation::Predictive) };
-    let Prepared { batch, report } = prepared(&mut contrasts, &spec, &mut rng(0));
+    let Prepared { batch, report, .. } = prepared(&mut contrasts, &spec, &mut rng(0));
     assert_eq!((report.observations, report.distinct_candidates), (2, 2));
     assert_eq!(rows(&batch).len(), 2);
     let masked = report.identical_share;

@@ -52,7 +52,7 @@ fn a_distance_keeps_the_class_out_of_the_negatives() {
         let spec =
             ContrastSpec { delta, law, negative_candidates: 32, ..spec(Relation::Behavioral) };
         let each = (0..40).map(|seed| {
-            let Prepared { batch, report } = prepared(contrasts, &spec, &mut rng(seed));
+            let Prepared { batch, report, .. } = prepared(contrasts, &spec, &mut rng(seed));
             assert_eq!(report.alike_share > 0.2, delta >= 0.0);
             false_negative_share(&batch, &classes(&batch))
         });

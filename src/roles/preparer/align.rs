@@ -1,7 +1,7 @@
 //! What a shift needs of the preparer: a collection of which a part is held out, and batches of it.
 
 use super::Preparer;
-use crate::contrast::{ContrastSpec, Contrasts, ContrastsConfig, NegativeLaw};
+use crate::contrast::{ContrastSpec, Contrasts, ContrastsConfig, Missing, NegativeLaw};
 use anyhow::Result;
 use contrail_agents::{ContrastBatch, Relation};
 use contrail_envs::Prng;
@@ -97,6 +97,18 @@ impl Preparer {
             delta: -1.0,
             ..spec
         }
+    }
+
+    /// Why the last batch was not drawn, if it was not.
+    #[must_use]
+    pub fn missing(&self) -> Option<Missing> {
+        self.contrasts.last_missing()
+    }
+
+    /// The same of those that were held out.
+    #[must_use]
+    pub fn missing_held_out(&self) -> Option<Missing> {
+        self.held_out.as_ref().and_then(Contrasts::last_missing)
     }
 
     /// Segments of the current stream that were held out.

@@ -253,10 +253,15 @@ fn vector_without_direction_has_cosine_and_gradient_zero() {
 fn squared_error_is_two_minus_two_cosines() {
     // Alike, orthogonal, opposite, cos 0.6: 0, 2, 4, 0.8; lengths do not matter.
     let a = Tensor::from_slice2(&[[2.0f32, 0.0], [1.0, 0.0], [1.0, 0.0], [5.0, 0.0]]);
-    let b = Tensor::from_slice2(&[[1.0f32, 0.0], [0.0, 3.0], [-4.0, 0.0], [3.0, 4.0]])
-        .set_requires_grad(true);
-    assert_close(&floats(&squared_error(&a, &b)), &[0.0, 2.0, 4.0, 0.8]);
-    assert!(!squared_error(&a, &b).requires_grad(), "a target carries no gradient");
+    let b = Tensor::from_slice2(&[[1.0f32, 0.0], [0.0, 3.0], [-4.0, 0.0], [3.0, 4.0]]);
+    let cosines = cosine(&a, &b);
+    let alone =
+        squared_error(&cosines.unsqueeze(1), &Tensor::from_slice(&[1.0f32; 4]).unsqueeze(1));
+    assert_close(&floats(&alone), &[0.0, 2.0, 4.0, 0.8]);
+    // Two positives: 0.75 * 2 + 0.25 * 4, 0.75 * 0 + 0.25 * 0.8.
+    let weights = Tensor::from_slice(&[0.75f32, 0.25]).expand([2, 2], false);
+    let cosines = Tensor::from_slice2(&[[0.0f32, -1.0], [1.0, 0.6]]);
+    assert_close(&floats(&squared_error(&cosines, &weights)), &[2.5, 0.2]);
 }
 
 #[test]

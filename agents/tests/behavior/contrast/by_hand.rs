@@ -154,6 +154,32 @@ fn anchors_of_earlier_subspaces_or_of_the_stream_or_all_are_distilled_on() {
 }
 
 #[test]
+fn a_teacher_that_was_frozen_goes_on_teaching_its_own_subspace() {
+    let divergence = 0.75 * 1.5f64.ln() + 0.25 * 0.5f64.ln(); // as above
+    let mut agent = linear(|config| config.objective = Objective::None);
+    teach(&mut agent);
+    let batch = three_anchors();
+    // The anchor that is distilled on is of subspace 0.
+    for (frozen_in, expected) in [(vec![0], divergence), (vec![5], 0.0)] {
+        let mut distiller = agent.distiller().unwrap();
+        distiller.distillation.set_phase(1.0, frozen_in);
+        distiller.freeze_teacher();
+        // The teacher of the next phase is the student, which it has nothing to teach.
+        let (student, teacher) = (distiller.values(), distiller.distillation.teacher_values());
+        distiller.distillation.set_teacher(&student);
+        distiller.distillation.set_phase(1.0, vec![1]);
+        let state = agent.save();
+        assert_near(measured(&mut agent, &batch, "aux/distillation"), expected, 1e-6);
+        agent.restore(&state).unwrap();
+        assert_near(measured(&mut agent, &batch, "aux/distillation"), expected, 1e-6);
+        let mut fresh = linear(|config| config.objective = Objective::None);
+        teach(&mut fresh);
+        agent = fresh;
+        assert_eq!(agent.distiller().unwrap().distillation.teacher_values(), teacher);
+    }
+}
+
+#[test]
 fn the_teachers_readings_are_bytes() {
     let mut agent = linear(|_| {});
     teach(&mut agent);

@@ -19,7 +19,7 @@ fn a_restored_agent_continues_to_the_bit_with_its_pool_and_the_gain_to_tell() {
             let [mut first, mut second] =
                 [1, 2].map(|seed| algorithm.agent(Some(&representation), seed));
             distil((algorithm, &mut *first), 0..5);
-            first.distiller().unwrap().distillation.freeze_teacher();
+            first.distiller().unwrap().freeze_teacher();
             first.distiller().unwrap().distillation.set_phase(0.3, vec![0, 7]);
             distil((algorithm, &mut *first), 5..9);
             let state = first.save();
@@ -180,9 +180,9 @@ fn the_pool_holds_the_last_teachers_and_the_oldest_leaves() {
     let mut teachers = Vec::new();
     for seed in 0..3 {
         update((algorithm, &mut *agent), seed);
-        let distiller = agent.distiller().unwrap();
+        let mut distiller = agent.distiller().unwrap();
         teachers.push(distiller.distillation.teacher_values());
-        distiller.distillation.freeze_teacher();
+        distiller.freeze_teacher();
     }
     let state = agent.save();
     assert_eq!(state.counter("teacher_pool").unwrap(), 2);

@@ -139,3 +139,21 @@ fn a_start_from_values_takes_them_and_forgets_moments() {
     assert_eq!(agent.policy_params(), values);
     assert!(Algorithm::Imitation.moments(&agent).iter().all(|m| *m == 0.0));
 }
+
+#[test]
+fn contrasts_alone_leave_alone_what_they_do_not_reach_whatever_its_momentum() {
+    let mut agent = complete();
+    agent.distiller().unwrap().distillation.set_phase(0.0, Vec::new()); // no distillation of actions
+    let vectors = Algorithm::Imitation.batch(3);
+    let mut numbers = rng(4);
+    let obs = (0..vectors.weights.len() * 32).map(|_| numbers.random::<f32>()).collect();
+    let batch = Minibatch { obs: ObsBatch::F32(obs), ..vectors };
+    let settings = UpdateSettings { progress: 0.0, detail: false };
+    agent.update(&batch, settings, &mut rng(3)).unwrap();
+    let [changed, all] = moved(&mut agent, align);
+    // The decision alone reads the embedding of the tokens.
+    let reached =
+        |name: &&String| !name.starts_with("head/") && !name.starts_with("tokens_embedding/");
+    let expected: Vec<&String> = all.iter().filter(reached).collect();
+    assert_eq!(changed.iter().collect::<Vec<_>>(), expected);
+}
