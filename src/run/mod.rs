@@ -8,6 +8,7 @@ mod align;
 mod build;
 mod by_subspace;
 mod device;
+mod guard;
 mod memory;
 mod phase;
 mod recorder;

@@ -8,14 +8,13 @@
 //! ```
 
 use super::align::{Alignment, NotAligned};
+use super::guard::{LANES, STARTS};
 use super::watch::Watch;
 use super::{Run, build};
 use crate::config::{Detect, ShiftSection, Start};
 use crate::message::PolicySnapshot;
 use crate::replay::Replay;
-use crate::roles::{Budget, mean_and_std_error};
 use anyhow::Result;
-use contrail_agents::AgentState;
 use contrail_agents::contrast::{DistillOn, Frozen, Part};
 use contrail_envs::SeedStream;
 use serde::{Deserialize, Serialize};
@@ -41,15 +40,6 @@ pub(super) struct ShiftState {
     watch: Watch,
 }
 
-/// Starts that the guard compares.
-const STARTS: u64 = 3;
-/// Draws of fresh parameters that it plays. One draw is one deterministic policy, which may earn
-/// anything; a start from fresh parameters is whatever is drawn.
-const FRESH_DRAWS: u64 = 4;
-/// Environments that a start is played in side by side, few, so that episodes get far: as many as
-/// there are fresh draws, so that theirs get as far.
-const LANES: usize = FRESH_DRAWS as usize;
-
 /// A shift that is due.
 struct Due {
     /// Number of the subspace that ends, and of the one that begins, where they are known.
@@ -58,17 +48,8 @@ struct Due {
     declared: bool,
 }
 
-/// What a start earned within the guard's budget.
-#[derive(Serialize)]
-struct Tried {
-    start: &'static str,
-    mean_return: f64,
-    std_error: f64,
-    episodes: usize,
-}
-
 impl Run<'_> {
-    fn rules(&self) -> &ShiftSection {
+    pub(super) fn rules(&self) -> &ShiftSection {
         &self.config.shift
     }
 
@@ -265,7 +246,7 @@ impl Run<'_> {
         Ok(json!({ "next": better, "student_return": of_student, "teacher_return": of_teacher }))
     }
 
-    fn shift_seeds(&self) -> SeedStream {
+    pub(super) fn shift_seeds(&self) -> SeedStream {
         self.seeds.stream("shift").index(self.ledger.shift.shifts)
     }
 
@@ -322,55 +303,6 @@ impl Run<'_> {
         self.roles.actors.iter_mut().for_each(crate::roles::Actor::forget_policy);
     }
 
-    /// Compares starts by short evaluations in the present subspace, whose env steps count, and
-    /// keeps the one that earns most: what is there now (aligned, or with a renewed stem), the
-    /// source as it was, or fresh parameters.
-    fn guard(&mut self, source: &AgentState, aligned: bool) -> Result<(&'static str, Vec<Tried>)> {
-        if !aligned {
-            self.roles.learner.renew(Part::Stem);
-        }
-        let first = if aligned { "aligned" } else { "renewed_stem" };
-        let mut starts =
-            vec![(first, self.roles.learner.agent_state()), ("source", source.clone())];
-        let env_steps = self.rules().guard_env_steps / STARTS;
-        self.refresh_evaluator()?;
-        let mut tried: Vec<Tried> = Vec::new();
-        for (start, state) in &starts {
-            self.roles.learner.set_agent_state(state)?;
-            let found = self.play(start, (env_steps, LANES), 0)?;
-            tried.push(found);
-        }
-        let mut draws: Vec<Tried> = Vec::new();
-        for draw in 0..FRESH_DRAWS {
-            self.roles.learner.renew(Part::Whole);
-            draws.push(self.play("fresh", (env_steps / FRESH_DRAWS, 1), draw)?);
-        }
-        tried.push(over_draws(&draws));
-        self.ledger.counters = self.recorder.counters();
-        starts.push(("fresh", self.roles.learner.agent_state()));
-        let (start, state) = &starts[chosen(&tried)];
-        self.roles.learner.set_agent_state(state)?;
-        Ok((start, tried))
-    }
-
-    /// Episodes of the present parameters within so many env steps, in so many lanes.
-    fn play(
-        &mut self,
-        start: &'static str,
-        (env_steps, lanes): (u64, usize),
-        draw: u64,
-    ) -> Result<Tried> {
-        let params = self.roles.learner.snapshot().params;
-        let subspace = self.recorder.phase_subspace().unwrap_or(0);
-        let seeds = self.shift_seeds().stream("guard").index(draw);
-        let budget = Budget { subspace, env_steps, lanes };
-        let found = self.roles.evaluator.evaluate_within(&params, budget, seeds)?;
-        self.recorder.survived(&found.faults)?;
-        self.recorder.charge(found.env_steps);
-        let (mean_return, episodes) = (found.mean_return, found.episodes);
-        Ok(Tried { start, mean_return, std_error: found.std_error, episodes })
-    }
-
     fn renew_dormant(&mut self) -> Result<usize> {
         let mut rng = self.shift_seeds().stream("dormant").rng();
         let anchors = self.rules().align_anchors;
@@ -390,13 +322,8 @@ impl Run<'_> {
         }
         let Some(distiller) = self.roles.learner.distiller() else { return Ok(()) };
         let params = distiller.distillation.teacher_values();
-        let subspace = self.recorder.phase_subspace().unwrap_or(0);
         let seeds = self.shift_seeds().stream("teacher");
-        let budget = Budget { subspace, env_steps: budget / STARTS, lanes: LANES };
-        let found = self.roles.evaluator.evaluate_within(&params, budget, seeds)?;
-        self.recorder.survived(&found.faults)?;
-        self.recorder.charge(found.env_steps);
-        self.ledger.counters = self.recorder.counters();
+        let found = self.play((&params, seeds), (budget / STARTS, LANES))?;
         self.ledger.shift.teacher_return = Some(found.mean_return);
         Ok(())
     }
@@ -421,26 +348,6 @@ impl Run<'_> {
     }
 }
 
-/// The start that earns most, but another than the first only if it earns more by two standard
-/// errors of the difference: short evaluations are noisy.
-fn chosen(tried: &[Tried]) -> usize {
-    let better = |n: &usize| {
-        let (first, other) = (&tried[0], &tried[*n]);
-        let error = (first.std_error.powi(2) + other.std_error.powi(2)).sqrt();
-        other.mean_return > first.mean_return + 2.0 * error
-    };
-    let earned = |n: &usize, m: &usize| tried[*n].mean_return.total_cmp(&tried[*m].mean_return);
-    (1..tried.len()).filter(better).max_by(earned).unwrap_or(0)
-}
-
-/// The mean over draws, each of which is one observation, with its standard error.
-fn over_draws(draws: &[Tried]) -> Tried {
-    let returns: Vec<f64> = draws.iter().map(|draw| draw.mean_return).collect();
-    let (mean_return, std_error) = mean_and_std_error(&returns);
-    let episodes = draws.iter().map(|draw| draw.episodes).sum();
-    Tried { start: "fresh", mean_return, std_error, episodes }
-}
-
 fn gate(teacher: f64, student: f64) -> f64 {
     let size = teacher.abs().max(1e-9);
     ((teacher - student) / size).clamp(0.0, 1.0)
@@ -456,30 +363,5 @@ mod tests {
         for (teacher, student, expected) in cases {
             assert!((gate(teacher, student) - expected).abs() < 1e-12, "{teacher} {student}");
         }
-    }
-
-    #[test]
-    fn fresh_parameters_are_as_many_observations_as_draws() {
-        // One draw that earns 3 in each of seven episodes is one of four: mean 1, deviations
-        // -1, -1, 2, 0 and so sqrt(6 / 3 / 4) = sqrt(1/2).
-        let draw = |mean_return| Tried { start: "fresh", mean_return, std_error: 0.0, episodes: 7 };
-        let all = over_draws(&[0.0, 0.0, 3.0, 1.0].map(draw));
-        assert!((all.mean_return - 1.0).abs() < 1e-12 && all.episodes == 28);
-        assert!((all.std_error - 0.5f64.sqrt()).abs() < 1e-12, "{}", all.std_error);
-    }
-
-    #[test]
-    fn another_start_is_chosen_only_for_what_cannot_be_noise() {
-        let of = |returns: [(f64, f64); 3]| {
-            let start =
-                |(mean_return, std_error)| Tried { start: "", mean_return, std_error, episodes: 9 };
-            chosen(&returns.map(start))
-        };
-        // 0.105 with a standard error of 0.07 is no more than 0 in any sense that matters.
-        assert_eq!(of([(0.0, 0.0), (0.0, 0.0), (0.105, 0.07)]), 0);
-        // 5 - 3 = 2 > 2 sqrt(0.6^2 + 0.8^2) = 2 is not so; 5.1 is.
-        assert_eq!(of([(3.0, 0.6), (5.0, 0.8), (0.0, 0.1)]), 0);
-        assert_eq!(of([(3.0, 0.6), (5.1, 0.8), (0.0, 0.1)]), 1);
-        assert_eq!(of([(1.0, 0.1), (3.0, 0.1), (4.0, 0.1)]), 2);
     }
 }
