@@ -5,6 +5,7 @@
     python3 scripts/study.py run minatar --seeds 11-20 --jobs 2     # what is not recorded yet
     python3 scripts/study.py run jumping --variants wide --methods plain,ours --seeds 1-20
     python3 scripts/study.py table minatar
+    python3 scripts/study.py docs                                   # every table into docs/results.md
 
 A finished run is one line of docs/results/<study>.jsonl; its folder is then removed. Runs are
 serial and on the CPU, one process a core, seeds before variants, so that whatever is there is
@@ -38,6 +39,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = pathlib.Path(os.environ.get("CONTRAIL", ROOT / "target" / "release" / "contrail"))
 RUNS = ROOT / "runs" / "studies"
 RESULTS = ROOT / "docs" / "results"
+DOCS = ROOT / "docs" / "results.md"
 METHODS = ROOT / "configs" / "methods"
 
 JUMPING = ["plain", "random_shift", "pse", "ours", "random_conv", "random_conv_pse", "ours_random_conv", "ours_random_shift"]
@@ -48,9 +50,10 @@ GAMES = {
     "space_invaders": ("MinAtar/SpaceInvaders-v1", 6),
     "asterix": ("MinAtar/Asterix-v1", 4),
 }
-# method: the method whose source phase it shares; scratch has none
+# method: the method whose source phase it shares; none where a run is whole
 MINATAR = {
     "scratch": None,
+    "no_shift": None,
     "fine_tune": "fine_tune",
     "renewed_stem": "fine_tune",
     "random_start": "fine_tune",
@@ -297,11 +300,14 @@ def run_minatar(variant, seed, source, methods):
     base = RUNS / "minatar" / variant / str(seed)
     common = world(variant, seed)
     if source is None:
-        folder = base / "scratch"
-        shutil.rmtree(folder, ignore_errors=True)
-        train(folder, [str(METHODS / "minatar" / "scratch.toml"), "--seed", str(seed)], common)
-        record("minatar", "scratch", variant, seed, folder, measured(folder, 0))
-        shutil.rmtree(folder)
+        for method in methods:
+            folder = base / method
+            shutil.rmtree(folder, ignore_errors=True)
+            settings = common if method == "scratch" else [*common, "subspaces.target.channel_permutation=0"]
+            train(folder, [str(METHODS / "minatar" / f"{method}.toml"), "--seed", str(seed)], settings)
+            target_from = 0 if method == "scratch" else SOURCE_ENV_STEPS
+            record("minatar", method, variant, seed, folder, measured(folder, target_from))
+            shutil.rmtree(folder)
         return
     start = base / f"source_{source}"
     source_phase(start, source, seed, common)
@@ -318,7 +324,9 @@ def run_minatar(variant, seed, source, methods):
 def units_minatar(seeds, variants, methods):
     done = recorded("minatar")
     for seed, variant in itertools.product(seeds, variants or GAMES):
-        wanted = DYNAMICS_METHODS if variant.endswith("_dynamics") else list(MINATAR)
+        # What no shift earns is asked where the goal is near it.
+        games = [method for method in MINATAR if method != "no_shift" or variant == "breakout"]
+        wanted = DYNAMICS_METHODS if variant.endswith("_dynamics") else games
         wanted = [m for m in methods or wanted if (m, variant, seed) not in done]
         sources = {"ours_choose": "ours", **MINATAR}
         for source in dict.fromkeys(sources[m] for m in wanted):
@@ -330,6 +338,19 @@ def units_minatar(seeds, variants, methods):
 STUDIES = {"jumping": units_jumping, "k": units_k, "minatar": units_minatar}
 # Those of docs/results.md.
 SEEDS = {"jumping": "1-20", "k": "1-10", "minatar": "11-20"}
+
+
+def filled(text):
+    """`text` with every table in it as the results are now."""
+    for study in sorted(STUDIES):
+        begin, end = f"<!-- table {study}: scripts/study.py docs -->\n", f"<!-- end {study} -->"
+        before, found, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if found and not closed:
+            raise ValueError(f"{begin.strip()} has no {end}")
+        if found:
+            text = f"{before}{begin}\n{study_tables.TABLES[study](lines_of(study)).strip()}\n\n{end}{after}"
+    return text
 
 
 def attempt(keys, work):
@@ -347,13 +368,18 @@ def parse_seeds(text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["run", "table"])
-    parser.add_argument("study", choices=sorted(STUDIES))
+    parser.add_argument("command", choices=["run", "table", "docs"])
+    parser.add_argument("study", choices=sorted(STUDIES), nargs="?", help="needed but for docs")
     parser.add_argument("--seeds", type=parse_seeds, help=f"such as 1-10; default: {SEEDS}")
     parser.add_argument("--variants", type=lambda text: text.split(","))
     parser.add_argument("--methods", type=lambda text: text.split(","))
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
     args = parser.parse_args()
+    if args.command == "docs":
+        DOCS.write_text(filled(DOCS.read_text()))
+        return 0
+    if args.study is None:
+        parser.error(f"{args.command} needs a study: {', '.join(sorted(STUDIES))}")
     if args.command == "table":
         print(study_tables.TABLES[args.study](lines_of(args.study)))
         return 0

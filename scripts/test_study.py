@@ -142,5 +142,22 @@ class SourcePhase(unittest.TestCase):
         self.assertEqual(self.phase(), 3)
 
 
+class Docs(unittest.TestCase):
+    def test_the_tables_of_the_docs_are_of_the_results(self):
+        text = study.DOCS.read_text()
+        for name in study.STUDIES:
+            self.assertIn(f"<!-- table {name}: scripts/study.py docs -->", text)
+        self.assertEqual(text, study.filled(text), "run python3 scripts/study.py docs")
+
+    def test_a_table_takes_the_place_of_the_one_before_and_the_rest_stays(self):
+        text = "a\n<!-- table k: scripts/study.py docs -->\nold\n<!-- end k -->\nb\n"
+        once = study.filled(text)
+        self.assertTrue(once.startswith("a\n<!-- table k") and once.endswith("<!-- end k -->\nb\n"))
+        self.assertNotIn("old", once)
+        self.assertEqual(study.filled(once), once)
+        with self.assertRaises(ValueError):
+            study.filled(text.replace("<!-- end k -->", ""))
+
+
 if __name__ == "__main__":
     unittest.main()
