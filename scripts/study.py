@@ -55,6 +55,7 @@ MINATAR = {
     "scratch": None,
     "no_shift": None,
     "fine_tune": "fine_tune",
+    "fine_tune_soon": "fine_tune",
     "renewed_stem": "fine_tune",
     "random_start": "fine_tune",
     "ours": "ours",
@@ -340,7 +341,7 @@ STUDIES = {"jumping": units_jumping, "k": units_k, "minatar": units_minatar}
 SEEDS = {"jumping": "1-20", "k": "1-10", "minatar": "11-20"}
 
 
-def filled(text):
+def filled(text, lines_of=lines_of):
     """`text` with every table in it as the results are now."""
     for study in sorted(STUDIES):
         begin, end = f"<!-- table {study}: scripts/study.py docs -->\n", f"<!-- end {study} -->"

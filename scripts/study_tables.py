@@ -3,7 +3,7 @@
 import study_stats as stats
 
 # Baselines first, then ours, then what is left out of ours; others follow.
-ORDER = ["scratch", "fine_tune", "renewed_stem", "random_start", "no_shift"]
+ORDER = ["scratch", "fine_tune", "fine_tune_soon", "renewed_stem", "random_start", "no_shift"]
 ORDER += ["ours", "ours_choose", "ours_no_alignment", "ours_squared_error", "ours_shuffled"]
 # column: (baseline, statistic of the pairs of each game)
 DIFFERENCES = {

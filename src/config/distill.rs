@@ -201,7 +201,7 @@ impl Default for MemorySection {
 pub struct ShiftSection {
     /// What counts as a shift.
     pub detect: Detect,
-    /// Whether the replay begins anew.
+    /// Whether the replay begins anew; learning then waits for `learner.learning_starts_env_steps`.
     pub clear_replay: bool,
     /// What the student starts from.
     pub start: Start,

@@ -118,6 +118,7 @@ impl Checks {
                     .to_owned(),
             );
         }
+        self.learns_in_phases(raw, shift);
         let budget = shift.guard_env_steps;
         if shift.start == Start::Guard && budget < LEAST_GUARD_ENV_STEPS {
             self.refuse(
@@ -135,6 +136,22 @@ impl Checks {
                 "shift.random_env_steps is 0, allowed above 0 where shift.align is not \"none\": \
                  the alignment learns from what they collect"
                     .to_owned(),
+            );
+        }
+    }
+
+    /// A replay that begins anew at every shift is filled before anything is learned.
+    fn learns_in_phases(&mut self, raw: &RawConfig, shift: &ShiftSection) {
+        let waits = raw.learner.learning_starts_env_steps.max(shift.random_env_steps);
+        let Some(phase) = raw.schedule.phase_env_steps else { return };
+        if shift.clear_replay && shift.detect == Detect::Declared && phase <= waits {
+            self.refuse(
+                "schedule.phase_env_steps",
+                format!(
+                    "schedule.phase_env_steps is {phase}, allowed above {waits} where \
+                     shift.clear_replay = true: learning waits for as many env steps after each \
+                     shift (learner.learning_starts_env_steps, shift.random_env_steps)"
+                ),
             );
         }
     }

@@ -28,19 +28,16 @@ pub(super) struct Tried {
 }
 
 impl Run<'_> {
-    /// Keeps what is there now (aligned, or with a renewed stem), unless the source as it was or
-    /// fresh parameters earn clearly more.
+    /// Keeps what is there `now`, if that is not the source as it was, or else the source, unless
+    /// another of these and of fresh parameters earns clearly more.
     pub(super) fn guard(
         &mut self,
-        source: &AgentState,
-        aligned: bool,
+        source: AgentState,
+        now: Option<&'static str>,
     ) -> Result<(&'static str, Vec<Tried>)> {
-        if !aligned {
-            self.roles.learner.renew(Part::Stem);
-        }
-        let first = if aligned { "aligned" } else { "renewed_stem" };
-        let mut starts =
-            vec![(first, self.roles.learner.agent_state()), ("source", source.clone())];
+        let mut starts: Vec<(&'static str, AgentState)> = Vec::new();
+        starts.extend(now.map(|name| (name, self.roles.learner.agent_state())));
+        starts.push(("source", source));
         let env_steps = self.rules().guard_env_steps / STARTS;
         let mut tried: Vec<Tried> = Vec::new();
         for (start, state) in &starts {

@@ -269,9 +269,8 @@ impl<'a> Run<'a> {
         };
         if options.resume {
             run.restore_shift();
-        } else {
-            run.begin_first_phase();
         }
+        run.begin_first_phase();
         Ok(run)
     }
 
@@ -284,6 +283,7 @@ impl<'a> Run<'a> {
         let begun = self.at();
         self.attend_to_shifts()?;
         self.note_evaluation(begun);
+        let attended = self.at();
         let until = self.next_boundary();
         let plan = Plan {
             until_env_steps: until,
@@ -307,7 +307,7 @@ impl<'a> Run<'a> {
         if let Some((job, evaluation)) = result? {
             self.evaluated(&job, &evaluation)?;
         }
-        self.note_evaluation(begun);
+        self.note_evaluation(attended);
         let played = self.at();
         if played < self.config.run.env_steps && !self.stopped() {
             // Before a checkpoint, or the log would have it twice after a resume.

@@ -85,9 +85,12 @@ impl Run<'_> {
         self.gate_distillation()
     }
 
-    /// Tells distillation what the first phase is of, before anything is learned. What the teacher
-    /// shows on the current stream is what it knew before a shift, and there was none yet.
+    /// Tells distillation what the first phase is of, unless that has ended. What the teacher shows
+    /// on the current stream is what it knew before a shift, and there was none yet.
     pub(super) fn begin_first_phase(&mut self) {
+        if self.ledger.shift.shifts > 0 {
+            return;
+        }
         let phases = self.roles.plan.phases();
         let first = match self.rules().detect {
             Detect::Off => return, // without shifts there are no phases
@@ -173,7 +176,7 @@ impl Run<'_> {
         if rules.clear_replay || rules.random_env_steps > 0 {
             let replay = self.roles.replay.config();
             let first = self.config.learner.learning_starts_env_steps;
-            // A replay that begins anew is filled as the first one was.
+            // A replay that begins anew is as full as the first one was when learning began.
             let filled = if rules.clear_replay { first } else { 0 };
             let starts = filled.max(rules.random_env_steps);
             self.roles.limiter = build::limiter(self.config, replay, starts)?;
@@ -267,7 +270,15 @@ impl Run<'_> {
             _ => None,
         };
         let (chosen, tried) = if rules.start == Start::Guard {
-            self.guard(&source, aligned.is_some())?
+            let now = match &aligned {
+                Some(_) => Some("aligned"),
+                None if Alignment::is_wanted(&rules) => None,
+                None => {
+                    self.roles.learner.renew(Part::Stem);
+                    Some("renewed_stem")
+                }
+            };
+            self.guard(source, now)?
         } else {
             ("declared", Vec::new())
         };

@@ -109,6 +109,11 @@ fn what_a_shift_needs_of_other_keys_is_refused() {
         let aligns = format!("shift.align is not \"none\", which needs {needed}");
         refused_in("configs/methods/minatar/ours.toml", &[setting], &aligns);
     }
+    refused_in(
+        "configs/methods/minatar/fine_tune.toml",
+        &["schedule.phase_env_steps=5000"],
+        "schedule.phase_env_steps is 5000, allowed above 5000 where shift.clear_replay = true",
+    );
     let fine = [
         "config",
         "configs/quickstart.toml",

@@ -2,12 +2,14 @@
 //! happened.
 
 use crate::common::{
-    Event, Meddle, assert_same, checkpoint, checkpoints, forget_after, go, meddled, resume, run,
+    Event, Meddle, assert_same, checkpoint, checkpoints, forget_after, go, meddled, records,
+    resume, run,
 };
 use crate::{IMITATION, config, distilled, events, shifting};
 use contrail::config::Config;
 use contrail::run::RunEnd;
 use contrail_envs::Registry;
+use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -92,6 +94,28 @@ fn a_run_killed_at_any_checkpoint_continues_exactly() {
             assert_same(whole.path(), killed.path(), end, &what);
         }
     }
+}
+
+/// A run that was killed before its first checkpoint begins again, the first phase too: until the
+/// shift the teacher shows nothing on the current stream.
+#[test]
+fn a_run_killed_before_its_first_checkpoint_begins_again_alike() {
+    let set = ["teacher.distillation_weight=0.5", "teacher.distill_on=current"];
+    let config = shifting(&set);
+    let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let mut end = 0;
+    for dir in &dirs {
+        end = run(&config, &Registry::builtin(), dir.path()).unwrap().counters.env_steps;
+    }
+    forget_after(dirs[1].path(), 0);
+    assert!(checkpoints(dirs[1].path()).is_empty());
+    resume(&config, &Registry::builtin(), dirs[1].path()).unwrap();
+    assert_same(dirs[0].path(), dirs[1].path(), end, "from the beginning");
+    let first = checkpoints(dirs[0].path())[0];
+    let begun =
+        records(dirs[0].path()).into_iter().filter(|r| r["env_steps"].as_u64() <= Some(first));
+    let distilled = begun.filter_map(|r| r.get("aux/distillation").and_then(Value::as_f64));
+    assert!(distilled.clone().count() > 0 && distilled.into_iter().all(|kl| kl == 0.0));
 }
 
 /// A stop comes where no boundary is: nothing may be decided anew only because a run begins again.

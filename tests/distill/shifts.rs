@@ -86,32 +86,29 @@ fn what_the_guard_and_the_teacher_play_is_counted_and_bounded() {
 }
 
 /// 100 env steps are fewer segments than a batch of 128 anchors needs: the stem stays what it was,
-/// and that is said.
+/// whatever the start, and that is said.
 #[test]
 fn too_little_to_align_on_changes_nothing_and_is_told() {
-    let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    let none = ["shift.align=none", "shift.align=stem"];
-    for (dir, align) in dirs.iter().zip(none) {
-        let set = [
-            align,
-            "shift.start=keep",
-            "shift.renew_dormant=false",
-            "shift.align_anchors=128",
-            "shift.random_env_steps=100",
-            "run.env_steps=800",
-            "evaluation.final_episodes=3",
-            "contrast.memory_by_surprise=0.0",
-        ];
+    for (align, start, first) in [
+        ("stem", "keep", None),
+        ("stem", "guard", Some("source")),
+        ("none", "guard", Some("renewed_stem")),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let (keys, start) = (format!("shift.align={align}"), format!("shift.start={start}"));
+        let few = ["shift.align_anchors=128", "shift.random_env_steps=100", "run.env_steps=800"];
+        let set: Vec<&str> = [keys.as_str(), &start].into_iter().chain(few).collect();
         run(&shifting(&set), &Registry::builtin(), dir.path()).unwrap();
+        let told = events(dir.path(), "shift_not_aligned");
+        assert_eq!(told.len(), usize::from(align == "stem"), "{align} {start}");
+        let text = told.first().and_then(|event| event["text"].as_str());
+        let says = "shift.random_env_steps = 100 collected too little to align on: the";
+        assert!(text.is_none_or(|text| text.starts_with(says)), "{text:?}");
+        let settles = events(dir.path(), "shift_settles");
+        assert!(settles[0]["alignment"].is_null());
+        let tried = settles[0]["guard"].as_array().unwrap();
+        assert_eq!(tried.first().map(|t| t["start"].as_str().unwrap()), first);
     }
-    let told = events(dirs[1].path(), "shift_not_aligned");
-    let text = told[0]["text"].as_str().unwrap();
-    assert!(
-        text.starts_with("shift.random_env_steps = 100 collected too little to align on: the"),
-        "{text}"
-    );
-    assert!(events(dirs[0].path(), "shift_not_aligned").is_empty());
-    assert!(events(dirs[1].path(), "shift_settles")[0]["alignment"].is_null());
 }
 
 /// A run that ends while starts are tried has a checkpoint of its end, and an evaluation that its
@@ -137,13 +134,16 @@ fn what_is_charged_passes_boundaries_too() {
 /// Phases that are longer and shorter than the collection that they begin with.
 #[test]
 fn many_shifts_come_and_go() {
-    for (random, settled) in [("shift.random_env_steps=100", 4), ("shift.random_env_steps=500", 0)]
-    {
+    for (random, clear, settled) in [
+        ("shift.random_env_steps=100", "shift.clear_replay=true", 4),
+        ("shift.random_env_steps=500", "shift.clear_replay=false", 0),
+    ] {
         for mode in ["serial", "threaded"] {
             let mode = format!("run.mode={mode}");
             let set = [
                 &mode,
                 random,
+                clear,
                 "schedule.kind=cyclic",
                 "schedule.phase_env_steps=300",
                 "shift.guard_env_steps=30",

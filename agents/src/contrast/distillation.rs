@@ -263,6 +263,9 @@ impl Distillation {
     /// Puts a copy of the teacher into the pool, for the subspaces of the phase that ends; the
     /// oldest leaves a full one.
     pub fn freeze_teacher(&mut self, layout: &Layout) {
+        // An older one for these subspaces alone would never be asked again.
+        let current = &self.current_subspaces;
+        self.pool.retain(|frozen| !frozen.subspaces.iter().all(|own| current.contains(own)));
         if self.pool.len() == self.config.teacher_pool.max(1) {
             self.pool.pop_front();
         }

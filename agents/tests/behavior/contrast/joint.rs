@@ -182,12 +182,18 @@ fn the_pool_holds_the_last_teachers_and_the_oldest_leaves() {
         update((algorithm, &mut *agent), seed);
         let mut distiller = agent.distiller().unwrap();
         teachers.push(distiller.distillation.teacher_values());
+        distiller.distillation.set_phase(1.0, vec![seed as u32]);
         distiller.freeze_teacher();
     }
     let state = agent.save();
     assert_eq!(state.counter("teacher_pool").unwrap(), 2);
     assert_eq!(array(&state, "teacher_pool/0"), teachers[1]);
     assert_eq!(array(&state, "teacher_pool/1"), teachers[2]);
+    // One that taught in the same subspace leaves before the oldest does.
+    let mut distiller = agent.distiller().unwrap();
+    distiller.distillation.set_phase(1.0, vec![2]);
+    distiller.freeze_teacher();
+    assert_eq!(array(&agent.save(), "teacher_pool/0"), teachers[1]);
 }
 
 #[test]
