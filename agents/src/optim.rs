@@ -4,26 +4,17 @@
 //! more than the rest of a small update. Here a CPU update is one Rust loop over contiguous
 //! memory, and a CUDA update a handful of operations on one flat tensor.
 
+mod adam;
+mod saved;
+
+pub use adam::AdamStep;
+
 use crate::AgentError;
 use crate::params::{Entry, Layout, Params};
 use crate::scalar;
-use crate::state::{AgentState, NamedArray};
+use adam::{Corrected, Host, adam_device, adam_host, clip_scale, norm_of};
 use std::ops::Range;
-use tch::{Device, Tensor, no_grad};
-
-const BETA_1: f64 = 0.9;
-const BETA_2: f64 = 0.999;
-
-/// Settings of one Adam step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamStep {
-    /// Step size.
-    pub learning_rate: f64,
-    /// Added to the root of the second moment.
-    pub epsilon: f64,
-    /// Largest global gradient norm; 0 switches clipping off.
-    pub max_grad_norm: f64,
-}
+use tch::{Device, Tensor};
 
 /// Parameters with the state of their optimiser.
 ///
@@ -44,14 +35,14 @@ pub struct Trainable {
     /// Updates so far.
     steps: u64,
     /// One for each parameter, in the order of the layout.
-    parts: Vec<Part>,
+    parts: Vec<Span>,
     /// Where parameters are pulled to, if they are.
     pull: Option<Pull>,
 }
 
 /// A parameter among the flat elements.
 #[derive(Clone, Debug)]
-struct Part {
+struct Span {
     range: Range<usize>,
     /// Steps since its moments were 0: the t of its bias corrections, as a fresh optimiser has it.
     steps: u64,
@@ -95,7 +86,7 @@ impl Trainable {
         } else {
             Moments::Device { m: params.flat().zeros_like(), v: params.flat().zeros_like() }
         };
-        let part = |entry: &Entry| Part {
+        let part = |entry: &Entry| Span {
             range: entry.offset..entry.offset + entry.len,
             steps: 0,
             frozen: false,
@@ -189,7 +180,7 @@ impl Trainable {
 
     /// Zeros what is frozen in `gradient` `[P]`.
     fn zero_frozen(&self, gradient: &Tensor) {
-        for Part { range, .. } in self.parts.iter().filter(|part| part.frozen) {
+        for Span { range, .. } in self.parts.iter().filter(|part| part.frozen) {
             let _ = gradient.narrow(0, range.start as i64, range.len() as i64).zero_();
         }
     }
@@ -357,85 +348,6 @@ impl Trainable {
         }
         self.params.write(&all);
     }
-
-    /// Appends parameters and moments to `state` under `name`.
-    pub fn save(&self, name: &str, layout: &Layout, state: &mut AgentState) {
-        let all = self.values();
-        for entry in layout.entries() {
-            let part = entry.offset..entry.offset + entry.len;
-            state.arrays.push(NamedArray {
-                name: format!("{name}/{}", entry.name),
-                shape: entry.shape.iter().map(|&d| d as usize).collect(),
-                values: all[part].to_vec(),
-            });
-        }
-        let (m, v) = match &self.moments {
-            Moments::Host { m, v, .. } => (m.clone(), v.clone()),
-            Moments::Device { m, v } => (scalar::floats(m), scalar::floats(v)),
-        };
-        state.arrays.push(NamedArray::vector(format!("{name}/adam/m"), m));
-        state.arrays.push(NamedArray::vector(format!("{name}/adam/v"), v));
-        state.counters.push((format!("{name}/adam/steps"), self.steps));
-        for (entry, part) in layout.entries().iter().zip(&self.parts) {
-            state.counters.push((format!("{name}/adam/steps/{}", entry.name), part.steps));
-        }
-        if let Some(Pull { origin, coefficient }) = &self.pull {
-            let mut push = |part: &str, values: Vec<f32>| {
-                state.arrays.push(NamedArray::vector(format!("{name}/pull/{part}"), values));
-            };
-            push("origin", origin.clone());
-            push("coefficient", vec![*coefficient]);
-        }
-    }
-
-    /// Takes back what [`Trainable::save`] wrote.
-    ///
-    /// # Errors
-    /// [`AgentError::BadState`] for a missing array or one of another shape.
-    pub fn restore(
-        &mut self,
-        name: &str,
-        layout: &Layout,
-        state: &AgentState,
-    ) -> Result<(), AgentError> {
-        let mut restored = vec![0.0; layout.len()];
-        for entry in layout.entries() {
-            let array = state.array(&format!("{name}/{}", entry.name), &entry.shape)?;
-            restored[entry.offset..entry.offset + entry.len].copy_from_slice(array);
-        }
-        let len = [layout.len() as i64];
-        let saved_m = state.array(&format!("{name}/adam/m"), &len)?;
-        let saved_v = state.array(&format!("{name}/adam/v"), &len)?;
-        self.steps = state.counter(&format!("{name}/adam/steps"))?;
-        for (entry, part) in layout.entries().iter().zip(&mut self.parts) {
-            part.steps = state.counter(&format!("{name}/adam/steps/{}", entry.name))?;
-        }
-        self.params.write(&restored);
-        let has_pull = state.arrays.iter().any(|array| array.name == format!("{name}/pull/origin"));
-        self.pull = None;
-        if has_pull {
-            let origin = state.array(&format!("{name}/pull/origin"), &len)?.to_vec();
-            let coefficient = state.array(&format!("{name}/pull/coefficient"), &[1])?[0];
-            self.pull = Some(Pull { origin, coefficient });
-        }
-        match &mut self.moments {
-            Moments::Host { values, m, v, .. } => {
-                *values = restored;
-                m.copy_from_slice(saved_m);
-                v.copy_from_slice(saved_v);
-            }
-            Moments::Device { m, v } => {
-                m.copy_(&Tensor::from_slice(saved_m));
-                v.copy_(&Tensor::from_slice(saved_v));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn clip_scale(norm: f64, max: f64) -> f32 {
-    // torch.nn.utils.clip_grad_norm_ adds the same 1e-6.
-    if max > 0.0 { (max / (norm + 1e-6)).min(1.0) as f32 } else { 1.0 }
 }
 
 /// The gradient of a Huber loss can be finite where the loss is not, so both are looked at.
@@ -449,7 +361,7 @@ fn check_finite(loss: f64, norm: f64, update: u64) -> Result<(), AgentError> {
 }
 
 /// What is not frozen, with the steps it has had; neighbours alike in them are one range.
-fn active(parts: &[Part]) -> Vec<(Range<usize>, u64)> {
+fn active(parts: &[Span]) -> Vec<(Range<usize>, u64)> {
     let mut ranges: Vec<(Range<usize>, u64)> = Vec::new();
     for part in parts.iter().filter(|part| !part.frozen) {
         match ranges.last_mut() {
@@ -476,75 +388,10 @@ fn gather_host(grads: &[Tensor], views: &[Tensor], flat: &mut [f32]) {
     }
 }
 
-/// Global norm of a gradient.
-fn norm_of(flat: &[f32]) -> f64 {
-    // Sums of a block in f32 are quick, sums of blocks in f64 lose no small term of a long row.
-    flat.chunks(1024).map(|block| f64::from(sum_of_squares(block))).sum::<f64>().sqrt()
-}
-
-/// Eight partial sums let the compiler use vector registers; the order is fixed, so the result is
-/// too.
-fn sum_of_squares(block: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 8];
-    let (chunks, rest) = block.as_chunks::<8>();
-    for chunk in chunks {
-        for (sum, g) in sums.iter_mut().zip(chunk) {
-            *sum += g * g;
-        }
-    }
-    sums.iter().sum::<f32>() + rest.iter().map(|g| g * g).sum::<f32>()
-}
-
 /// Gradients in one tensor `[P]`.
 fn gather_device(grads: &[Tensor], views: &[Tensor]) -> Tensor {
     let flat = |(grad, view): (&Tensor, &Tensor)| {
         if grad.defined() { grad.reshape([-1]) } else { view.zeros_like().reshape([-1]) }
     };
     Tensor::cat(&grads.iter().zip(views).map(flat).collect::<Vec<_>>(), 0)
-}
-
-/// Step size and epsilon with both bias corrections folded in:
-/// α m̂ / (√v̂ + ε) = (α √c₂ / c₁) m / (√v + ε √c₂), c = 1 − βᵗ.
-struct Corrected {
-    rate: f64,
-    epsilon: f64,
-}
-
-impl Corrected {
-    fn new(step: AdamStep, steps: u64) -> Self {
-        let t = i32::try_from(steps).unwrap_or(i32::MAX);
-        let (c1, c2) = (1.0 - BETA_1.powi(t), 1.0 - BETA_2.powi(t));
-        Self { rate: step.learning_rate * c2.sqrt() / c1, epsilon: step.epsilon * c2.sqrt() }
-    }
-}
-
-struct Host<'a> {
-    values: &'a mut [f32],
-    grad: &'a [f32],
-    m: &'a mut [f32],
-    v: &'a mut [f32],
-}
-
-fn adam_host(host: Host<'_>, scale: f32, step: &Corrected) {
-    let (b1, b2) = (BETA_1 as f32, BETA_2 as f32);
-    // Rounded once each: 1 - 0.999f32 is 1e-5 off 0.001, and the second moment with it.
-    let (a1, a2) = ((1.0 - BETA_1) as f32, (1.0 - BETA_2) as f32);
-    let (rate, epsilon) = (step.rate as f32, step.epsilon as f32);
-    let moments = host.m.iter_mut().zip(host.v.iter_mut());
-    for ((value, grad), (m, v)) in host.values.iter_mut().zip(host.grad).zip(moments) {
-        let g = grad * scale;
-        *m = b1 * *m + a1 * g;
-        *v = b2 * *v + a2 * g * g;
-        *value -= rate * *m / (v.sqrt() + epsilon);
-    }
-}
-
-fn adam_device(flat: &Tensor, grad: &Tensor, (m, v): (&mut Tensor, &mut Tensor), step: &Corrected) {
-    no_grad(|| {
-        let _ = m.lerp_(grad, 1.0 - BETA_1);
-        let _ = v.lerp_(&grad.square(), 1.0 - BETA_2);
-        let denominator = v.sqrt() + step.epsilon;
-        let mut flat = flat.shallow_clone();
-        flat -= &*m / denominator * step.rate;
-    });
 }

@@ -63,6 +63,32 @@ fn the_teacher_reads_the_keys_except_those_of_predictions() {
     }
 }
 
+/// Dynamics that expect the same whatever they read: what is below the embedding is then reached
+/// through the observation that followed alone, which a squared error must take as it is.
+#[test]
+fn the_target_of_a_squared_error_carries_no_gradient() {
+    for (objective, moves) in [(Objective::SquaredError, false), (Objective::Contrast, true)] {
+        let mut representation = smooth();
+        representation.contrast.objective = objective;
+        representation.contrast.outcome_weight = 0.0;
+        representation.contrast.distillation_weight = 0.0;
+        let mut agent = Algorithm::Imitation.agent(Some(&representation), 1);
+        let mut state = agent.save();
+        for (name, value) in [("dynamics/1/weight", 0.0), ("dynamics/1/bias", 1.0)] {
+            let name = format!("online/{name}");
+            let len = array(&state, &name).len();
+            set(&mut state, &name, &vec![value; len]);
+        }
+        agent.restore(&state).unwrap();
+        let batch = Algorithm::Imitation.contrasts(Relation::Predictive, 5);
+        let task = ContrastTask { batch: &batch, weight: 1.0, apart: false };
+        agent.distiller().unwrap().update(task, false, &mut rng(1)).unwrap();
+        let (before, after) = (state, agent.save());
+        let name = "online/shared/0/weight";
+        assert_eq!(array(&before, name) != array(&after, name), moves, "{objective:?}");
+    }
+}
+
 /// What the student reads is varied, what the teacher reads is not: with a student and a teacher
 /// that are equal, the cosine of an image with itself would be 1 otherwise.
 #[test]
