@@ -3,7 +3,7 @@
 use super::checks::{Checks, MAX_ENV_STEPS};
 use super::distill::{Align, ContrastSection, Detect, ShiftSection, Start};
 use super::raw::{AlgorithmName, RawConfig};
-use super::schedule::ScheduleName;
+use super::schedule::{RawSchedule, ScheduleName};
 use crate::contrast::BehaviorOf;
 use contrail_agents::contrast::Objective;
 use contrail_agents::gate::GateRule;
@@ -143,7 +143,8 @@ impl Checks {
     /// A replay that begins anew at every shift is filled before anything is learned.
     fn learns_in_phases(&mut self, raw: &RawConfig, shift: &ShiftSection) {
         let waits = raw.learner.learning_starts_env_steps.max(shift.random_env_steps);
-        let Some(phase) = raw.schedule.phase_env_steps else { return };
+        let phase = raw.schedule.phase_env_steps.or(RawSchedule::default().phase_env_steps);
+        let Some(phase) = phase else { return };
         if shift.clear_replay && shift.detect == Detect::Declared && phase <= waits {
             self.refuse(
                 "schedule.phase_env_steps",

@@ -11,6 +11,8 @@ mod device;
 mod guard;
 mod memory;
 mod phase;
+mod plan;
+mod policy;
 mod recorder;
 mod save;
 mod serial;
@@ -24,6 +26,7 @@ mod watch;
 pub use build::{Spaces, env_options};
 pub use by_subspace::{BySubspace, Judged, Side, SubspaceReturn};
 pub use memory::MemoryPlan;
+pub use policy::{evaluate, record};
 pub(crate) use save::{CONFIG_FILE, RUN_FILES};
 pub use save::{LoadedPolicy, load_policy};
 pub use summary::{EvaluationSummary, RunEnd, Summary};
@@ -38,7 +41,8 @@ use crate::subspaces::{self, LeakReport, SubspacePlan};
 use anyhow::Result;
 use contrail_envs::python::WorkerOutput;
 use contrail_envs::wrappers::ObsNormalizer;
-use contrail_envs::{Registry, RgbFrame, SeedStream};
+use contrail_envs::{Registry, SeedStream};
+use plan::Plan;
 use recorder::Recorder;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -168,37 +172,6 @@ pub fn final_evaluation_seeds(config: &Config) -> SeedStream {
     SeedStream::root(config.run.seed).stream("final_evaluation")
 }
 
-/// Measures a saved policy on `episodes` episodes.
-///
-/// # Errors
-/// If the policy does not fit the environment or the network of `config`, or an episode fails.
-pub fn evaluate(
-    config: &Config,
-    registry: &Registry,
-    policy: &LoadedPolicy,
-    (episodes, seeds): (usize, SeedStream),
-) -> Result<EvaluationSummary> {
-    let mut evaluator = build::lone_evaluator(config, registry, policy)?;
-    let evaluation = evaluator.evaluate(&policy.params, episodes, seeds)?;
-    Ok(EvaluationSummary::new(policy.env_steps, &build::judged(config), &evaluation))
-}
-
-/// Plays one episode of a saved policy and shows a picture of every state. Returns the episode's
-/// return.
-///
-/// # Errors
-/// If the policy does not fit `config`, the environment cannot be drawn, or `show` fails.
-pub fn record(
-    config: &Config,
-    registry: &Registry,
-    (policy, seeds): (&LoadedPolicy, SeedStream),
-    show: &mut dyn FnMut(&RgbFrame) -> Result<()>,
-) -> Result<f64> {
-    let mut config = config.clone();
-    config.env.python.render = true;
-    build::lone_evaluator(&config, registry, policy)?.watch(&policy.params, seeds, show)
-}
-
 /// A run under way.
 struct Run<'a> {
     config: &'a Config,
@@ -285,13 +258,7 @@ impl<'a> Run<'a> {
         self.note_evaluation(begun);
         let attended = self.at();
         let until = self.next_boundary();
-        let plan = Plan {
-            until_env_steps: until,
-            total_env_steps: self.config.run.env_steps,
-            minibatch_size: self.config.learner.minibatch_size,
-            importance_exponent: importance_schedule(self.config),
-            stop: self.options.stop,
-        };
+        let plan = Plan::new(self.config, until, self.options.stop);
         let result = match self.config.run.mode {
             Mode::Serial => {
                 self.evaluate_now()?;
@@ -461,39 +428,4 @@ fn set_torch_threads(config: &Config) {
 /// Whether a multiple of `period` (0 = never) lies after `begun` and not after `at`.
 fn passed(begun: u64, at: u64, period: u64) -> bool {
     begun.checked_div(period) < at.checked_div(period)
-}
-
-/// What a segment has to do.
-struct Plan<'a> {
-    until_env_steps: u64,
-    total_env_steps: u64,
-    minibatch_size: usize,
-    importance_exponent: (f64, f64),
-    stop: &'a AtomicBool,
-}
-
-impl Plan<'_> {
-    fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
-    /// Share of the run that is done after `env_steps`.
-    fn progress(&self, env_steps: u64) -> f64 {
-        (env_steps as f64 / self.total_env_steps as f64).min(1.0)
-    }
-
-    /// Importance exponent after `env_steps`, linear over the run.
-    fn importance_exponent(&self, env_steps: u64) -> f64 {
-        let (start, end) = self.importance_exponent;
-        start + (end - start) * self.progress(env_steps)
-    }
-}
-
-fn importance_schedule(config: &Config) -> (f64, f64) {
-    match config.replay.sampling {
-        crate::config::Sampling::Uniform => (0.0, 0.0),
-        crate::config::Sampling::Prioritized(p) => {
-            (p.importance_exponent_start, p.importance_exponent_end)
-        }
-    }
 }

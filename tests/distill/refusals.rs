@@ -114,6 +114,17 @@ fn what_a_shift_needs_of_other_keys_is_refused() {
         &["schedule.phase_env_steps=5000"],
         "schedule.phase_env_steps is 5000, allowed above 5000 where shift.clear_replay = true",
     );
+    refused(
+        &[
+            "shift.detect=declared",
+            "shift.clear_replay=true",
+            "schedule.kind=cyclic",
+            "subspaces.short.pole_half_length=0.3",
+            "subspaces.long.pole_half_length=1.5",
+            "learner.learning_starts_env_steps=20000",
+        ],
+        "schedule.phase_env_steps is 10000, allowed above 20000 where shift.clear_replay = true",
+    );
     let fine = [
         "config",
         "configs/quickstart.toml",
