@@ -26,8 +26,9 @@ use tch::{Device, Tensor};
 ///
 /// # Differs
 /// A parameter that a loss does not reach has the gradient 0, where `torch.optim.Adam` skips one
-/// without a gradient; [`Trainable::minimize_reached`] skips it. Else the same values as
-/// `torch.optim.Adam` after `clip_grad_norm_` within rounding.
+/// without a gradient; [`Trainable::minimize_reached`] skips it. On the CPU a first moment under
+/// 1e-30 is 0, and so is a subnormal second one. Else the same values as `torch.optim.Adam` after
+/// `clip_grad_norm_` within rounding.
 #[derive(Debug)]
 pub struct Trainable {
     params: Params,

@@ -4,6 +4,13 @@ use tch::{Tensor, no_grad};
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
+/// Subnormal numbers cost a hundred times as much as others, and a moment without a gradient stays
+/// among them: 0.9 times the smallest is the smallest. So a first moment is 0 from here, where it
+/// moves nothing any more, ...
+const M_MIN: f32 = 1e-30;
+/// ... and a gradient counts in no second moment from here, where 0.001 times its square is
+/// subnormal.
+const G_MIN: f32 = 4e-18;
 
 /// Settings of one Adam step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,10 +77,16 @@ pub(super) fn adam_host(host: Host<'_>, scale: f32, step: &Corrected) {
     let moments = host.m.iter_mut().zip(host.v.iter_mut());
     for ((value, grad), (m, v)) in host.values.iter_mut().zip(host.grad).zip(moments) {
         let g = grad * scale;
-        *m = b1 * *m + a1 * g;
-        *v = b2 * *v + a2 * g * g;
+        *m = or_zero(b1 * *m + a1 * or_zero(g, M_MIN), M_MIN);
+        let g = or_zero(g, G_MIN);
+        *v = or_zero(b2 * *v + a2 * g * g, f32::MIN_POSITIVE);
         *value -= rate * *m / (v.sqrt() + epsilon);
     }
+}
+
+/// `x`, or 0 where it is smaller than `min`.
+fn or_zero(x: f32, min: f32) -> f32 {
+    if x.abs() < min { 0.0 } else { x }
 }
 
 pub(super) fn adam_device(

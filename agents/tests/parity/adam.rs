@@ -132,3 +132,25 @@ fn a_parameter_that_was_frozen_goes_on_where_it_was() {
     step(&mut whole, 1);
     assert_eq!(paused.values()[20..], whole.values()[20..]);
 }
+
+/// PyTorch's moments end at a few times the smallest subnormal number, where every further step is
+/// slow; the values are the same.
+#[test]
+fn moments_without_a_gradient_become_zero_and_never_subnormal() {
+    let layout = layout();
+    let values = [numbers(200, 20, 1.0), numbers(201, 3, 1.0)].concat();
+    let mut trainable = Trainable::new(&layout, &values, Device::Cpu);
+    step(&mut trainable, 0);
+    let with = AdamStep { learning_rate: 1e-2, epsilon: 1e-8, max_grad_norm: 0.0 };
+    for _ in 0..800 {
+        let loss = trainable.params().views()[1].sum(Kind::Float) * 1e-20;
+        trainable.minimize(&loss, with).unwrap();
+    }
+    let mut state = AgentState::default();
+    trainable.save("p", &layout, &mut state);
+    let m = state.array("p/adam/m", &[23]).unwrap();
+    assert_eq!(m[..20], [0.0; 20], "0.9 to the power 800 is 2e-37");
+    assert!(m[20..].iter().all(|m| (m / 1e-20 - 1.0).abs() < 1e-3), "{m:?}");
+    let v = state.array("p/adam/v", &[23]).unwrap();
+    assert!(v.iter().all(|v| v.is_normal()), "{v:?}");
+}
