@@ -245,7 +245,7 @@ impl Trainable {
         let mut grad = grad.shallow_clone();
         if let Some(Pull { origin, coefficient }) = &self.pull {
             let origin = Tensor::from_slice(origin).to_device(self.params.device());
-            grad += (self.params.flat() - origin) * f64::from(*coefficient);
+            grad = grad + (self.params.flat() - origin) * f64::from(*coefficient);
         }
         if self.parts.iter().any(|part| part.frozen) {
             grad = grad.copy();

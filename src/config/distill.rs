@@ -98,7 +98,7 @@ impl Default for ContrastSection {
     fn default() -> Self {
         Self {
             enabled: false,
-            updates_per_update: 0.25,
+            updates_per_update: 0.125,
             warmup_updates: 0,
             anchors: 32,
             positives: 1,

@@ -141,7 +141,7 @@ impl Distillation {
         let gated = gate::gate(&decision, &auxiliary, 0..shared, self.config.gate);
         let joint = &decision + &gated.gradient;
         if is_measured {
-            self.last = Some((decision_shared.copy(), joint.narrow(0, 0, shared).copy()));
+            self.last = Some((decision_shared, joint.narrow(0, 0, shared)));
         }
         if detail {
             report.metrics = gradient_metrics(&gated);

@@ -11,7 +11,7 @@ use crate::nn::{Mlp, MlpOptions, Noise};
 use crate::params::{Layout, Params};
 use crate::scalar;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// Section `[tokens]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub struct Tokens {
     pub values: Tensor,
     /// `[B, G]` in [-1, 1], before rounding.
     pub soft: Tensor,
-    /// `[B, G]` i64, 0 to L - 1, no grad.
+    /// `[B, G]` whole numbers from 0 to L - 1, no grad.
     pub levels: Tensor,
     /// L.
     pub num_levels: i64,
@@ -113,9 +113,13 @@ pub fn quantize(x: &Tensor, levels: i64) -> Tokens {
     let soft = x.tanh();
     let level = ((soft.detach() + 1.0) * (top / 2.0) + 0.5).floor();
     let hard: Tensor = &level * (2.0 / top) - 1.0;
-    // The difference is 0, and exactly so: equal codes have equal values.
-    let values = hard + (&soft - soft.detach());
-    Tokens { values, soft, levels: level.to_kind(Kind::Int64), num_levels: levels }
+    let values = if soft.requires_grad() {
+        // The difference is 0, and exactly so: equal codes have equal values.
+        hard + (&soft - soft.detach())
+    } else {
+        hard
+    };
+    Tokens { values, soft, levels: level, num_levels: levels }
 }
 
 /// Levels as bytes, `[B * G]`, row-major.

@@ -42,7 +42,7 @@ fn tables_of_levels_and_values() {
     ];
     for (levels, bounded, expected, values) in tables {
         let tokens = quantize(&atanh(bounded), levels);
-        let found: Vec<i64> = Vec::try_from(tokens.levels.view([-1])).unwrap();
+        let found: Vec<i64> = Vec::try_from(tokens.levels.to_kind(Kind::Int64).view([-1])).unwrap();
         assert_eq!(found, expected, "L = {levels}");
         for (found, value) in floats(&tokens.values).iter().zip(values) {
             assert!((found - value).abs() < 1e-6, "L = {levels}: {found} for {value}");
@@ -61,7 +61,8 @@ fn every_level_is_reached_and_none_beyond() {
         let line = Tensor::linspace(-6.0, 6.0, 20_001, (Kind::Float, Device::Cpu));
         let ends = Tensor::from_slice(&[f32::MIN, -50.0, 50.0, f32::MAX]);
         let tokens = quantize(&Tensor::cat(&[line, ends], 0).view([-1, 1]), levels);
-        let mut found: Vec<i64> = Vec::try_from(tokens.levels.view([-1])).unwrap();
+        let mut found: Vec<i64> =
+            Vec::try_from(tokens.levels.to_kind(Kind::Int64).view([-1])).unwrap();
         assert_eq!(found[20_001..], [0, 0, levels - 1, levels - 1]);
         assert!(found[..20_001].is_sorted(), "L = {levels}");
         found.sort_unstable();
