@@ -242,11 +242,14 @@ impl Trainable {
         loss: &Tensor,
         step: AdamStep,
     ) -> Result<f64, AgentError> {
-        let mut grad = grad.shallow_clone();
-        if let Some(Pull { origin, coefficient }) = &self.pull {
-            let origin = Tensor::from_slice(origin).to_device(self.params.device());
-            grad = grad + (self.params.flat() - origin) * f64::from(*coefficient);
-        }
+        // Never in place: the gradient is the caller's.
+        let mut grad = match &self.pull {
+            Some(Pull { origin, coefficient }) => {
+                let origin = Tensor::from_slice(origin).to_device(self.params.device());
+                grad + (self.params.flat() - origin) * f64::from(*coefficient)
+            }
+            None => grad.shallow_clone(),
+        };
         if self.parts.iter().any(|part| part.frozen) {
             grad = grad.copy();
             self.zero_frozen(&grad);

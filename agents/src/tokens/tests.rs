@@ -3,7 +3,7 @@ use crate::nn;
 use crate::scalar::floats;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
-use tch::Device;
+use tch::{Device, Kind};
 
 /// tanh⁻¹, so that tables can be written in what is rounded.
 fn atanh(bounded: &[f64]) -> Tensor {
