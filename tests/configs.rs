@@ -5,7 +5,7 @@
 mod common;
 
 use common::binary;
-use contrail::config::{Overrides, ScheduleName, from_toml, load};
+use contrail::config::{Overrides, Schedule, ScheduleName, from_toml, load};
 use contrail::run::Spaces;
 use contrail_envs::Registry;
 use contrail_envs::python::is_python;
@@ -38,9 +38,13 @@ fn toml_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Contrastive distillation, small.
-const DISTILLED: [&str; 7] = [
+/// Contrastive distillation, small, with a contrast in every update: no arm is "none".
+const DISTILLED: [&str; 11] = [
     "contrast.enabled=true",
+    "contrast.updates_per_update=1.0",
+    "loss_policy.kind=uniform",
+    "loss_policy.with_none=false",
+    "log.period_env_steps=100",
     "contrast.anchors=8",
     "contrast.negatives=4",
     "contrast.candidates=8",
@@ -91,14 +95,53 @@ fn every_method_runs() {
             if config.shift.guard_env_steps > 0 {
                 settings.extend(["shift.guard_env_steps=60"]);
             }
+            if config.distill.is_some() {
+                settings.extend(["contrast.warmup_updates=0", "contrast.updates_per_update=1.0"]);
+            }
             for setting in settings {
                 command.args(["--set", setting]);
             }
             let output = command.output().unwrap();
             let errors = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{}: {errors}", method.display());
+            let log = Log::of(&dir.path().join("run"));
+            assert_eq!(
+                log.rows_with("aux/loss") > 0,
+                config.distill.is_some(),
+                "{}",
+                method.display()
+            );
+            let shifts =
+                matches!(&config.schedule, Schedule::Sequential { order, .. } if order.len() > 1);
+            assert_eq!(log.has_event("shift_settles"), shifts, "{}", method.display());
         }
     }
+}
+
+/// The rows of `metrics.jsonl`.
+struct Log(Vec<serde_json::Value>);
+
+impl Log {
+    fn of(run_dir: &Path) -> Self {
+        let text = std::fs::read_to_string(run_dir.join("metrics.jsonl")).unwrap();
+        Self(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    }
+
+    fn rows_with(&self, curve: &str) -> usize {
+        self.0.iter().filter(|row| row.get(curve).is_some_and(serde_json::Value::is_number)).count()
+    }
+
+    fn has_event(&self, name: &str) -> bool {
+        self.0.iter().any(|row| row.get("event").is_some_and(|event| event == name))
+    }
+}
+
+/// Whether the event files of a run tell of `text`.
+fn in_tensorboard(run_dir: &Path) -> impl Fn(&str) -> bool {
+    let events = std::fs::read_dir(run_dir).unwrap().map(|e| e.unwrap().path());
+    let events = events.filter(|p| p.to_string_lossy().contains("tfevents"));
+    let events: Vec<u8> = events.flat_map(|path| std::fs::read(path).unwrap()).collect();
+    move |text| events.windows(text.len()).any(|w| w == text.as_bytes())
 }
 
 /// Settings that make a suite small.
@@ -131,13 +174,18 @@ fn every_suite_trains_distilled_and_resumes() {
         let mut longer = binary();
         longer.args(["train", "--resume", "--quiet", "--run-dir"]).arg(&run_dir);
         longer.args(["--set", "run.env_steps=1200", "--set", "run.mode=serial"]);
+        let mut rows = 0;
         for mut command in [first, longer] {
             let output = command.output().unwrap();
             let errors = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{}: {errors}", suite.display());
+            let log = Log::of(&run_dir);
+            let now = log.rows_with("aux/loss");
+            assert!(now > rows, "{}: {now} rows after {rows}", suite.display());
+            rows = now;
         }
-        let log = std::fs::read_to_string(run_dir.join("metrics.jsonl")).unwrap();
-        assert!(log.contains("loss_policy/regret"), "{}", suite.display());
+        let has = in_tensorboard(&run_dir);
+        assert!(has("aux/loss") && has("loss_policy/regret"), "{}", suite.display());
     }
 }
 
@@ -162,10 +210,7 @@ fn every_suite_trains_and_is_judged_by_subspace() {
         let config = load(Some(&suite), &Overrides::default()).unwrap();
         let (sources, targets) = (config.sources(), config.targets());
         assert!(!targets.is_empty(), "{}", suite.display());
-        let events = std::fs::read_dir(&run_dir).unwrap().map(|e| e.unwrap().path());
-        let events = events.filter(|p| p.to_string_lossy().contains("tfevents"));
-        let events: Vec<u8> = events.flat_map(|path| std::fs::read(path).unwrap()).collect();
-        let has = |text: &str| events.windows(text.len()).any(|w| w == text.as_bytes());
+        let has = in_tensorboard(&run_dir);
         assert!(has("eval/final_by_subspace") && has("generalization gap"), "{}", suite.display());
         let sides = [("source", &sources), ("target", &targets)];
         for (side, subspace) in

@@ -143,7 +143,7 @@ pub struct TrainArgs {
 #[command(after_help = "Examples:\n  \
     contrail evaluate runs/my_run\n  \
     contrail evaluate runs/my_run --episodes 20 --checkpoint 50000 --json\n  \
-    contrail evaluate runs/my_run --split configs/cartpole_gravity.toml")]
+    contrail evaluate runs/my_run --split configs/suites/cartpole_pole_length.toml")]
 pub struct EvaluateArgs {
     /// Folder of a run.
     #[arg(value_name = "RUN_DIR")]

@@ -40,7 +40,8 @@ pub struct ContrastSection {
     pub memory_by_return: f64,
     /// See `memory_by_return`.
     pub memory_by_surprise: f64,
-    /// Whether each discrete action follows as many anchors, however rare it is.
+    /// Whether an anchor is drawn again, up to 64 times, until an action follows that was chosen
+    /// uniformly: for rare ones.
     pub balance_actions: bool,
     /// Most env steps between an anchor and its temporal positive; also within which the same
     /// episode gives no negative.
@@ -260,7 +261,8 @@ pub enum Start {
     RenewStem,
     /// Where it is, with fresh decision heads.
     NewHead,
-    /// The best of these by short evaluations.
+    /// The aligned start (or a renewed stem), the source as it was, or fresh parameters, by short
+    /// evaluations.
     Guard,
 }
 

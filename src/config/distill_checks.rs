@@ -5,7 +5,7 @@ use super::distill::{Align, ContrastSection, Detect, ShiftSection, Start};
 use super::raw::{AlgorithmName, RawConfig};
 use super::schedule::{RawSchedule, ScheduleName};
 use crate::contrast::BehaviorOf;
-use contrail_agents::contrast::Objective;
+use contrail_agents::contrast::{Frozen, Objective};
 use contrail_agents::gate::GateRule;
 use contrail_agents::loss_policy::{LossPolicyConfig, LossPolicyKind};
 use contrail_agents::{Augmentation, Relation};
@@ -129,12 +129,39 @@ impl Checks {
                 ),
             );
         }
+        self.gates_by_return(raw, shift);
         let aligns = distills && shift.align != Align::None && shift.align_updates > 0;
+        let renews = shift.start == Start::RenewStem || (shift.start == Start::Guard && !aligns);
+        if shift.freeze == Frozen::Encoder && renews {
+            self.refuse(
+                "shift.freeze",
+                "shift.freeze is \"encoder\", allowed where shift.start is not \"renew_stem\", nor \
+                 \"guard\" without an alignment: a renewed stem would stay as it was drawn"
+                    .to_owned(),
+            );
+        }
         if aligns && shift.random_env_steps == 0 {
             self.refuse(
                 "shift.random_env_steps",
                 "shift.random_env_steps is 0, allowed above 0 where shift.align is not \"none\": \
                  the alignment learns from what they collect"
+                    .to_owned(),
+            );
+        }
+    }
+
+    /// What distillation is gated by is measured with env steps of the guard's.
+    fn gates_by_return(&mut self, raw: &RawConfig, shift: &ShiftSection) {
+        if !raw.contrast.as_ref().is_some_and(|contrast| contrast.enabled) {
+            return;
+        }
+        let Some(teacher) = &raw.teacher else { return };
+        let gates = teacher.gate_by_return && teacher.distillation_weight > 0.0;
+        if gates && shift.guard_env_steps == 0 {
+            self.refuse(
+                "teacher.gate_by_return",
+                "teacher.gate_by_return is true, allowed where shift.guard_env_steps is above 0: \
+                 a third of these measures what the teacher earns after a shift"
                     .to_owned(),
             );
         }

@@ -113,6 +113,23 @@ impl Contrasts {
         Ok(())
     }
 
+    /// Counts negatives of an anchor that an expert treats like it.
+    fn judge<'a>(
+        &self,
+        (chooser, row): (&Chooser<'_>, usize),
+        negatives: impl Iterator<Item = &'a Spot>,
+        tally: &mut Tally,
+    ) {
+        let reference = &chooser.references.spots[row];
+        let horizon = chooser.spec.distance.horizon_env_steps;
+        for negative in negatives {
+            if let Some(alike) = truth::acts_alike(&self.stores, (reference, negative), horizon) {
+                tally.judged += 1;
+                tally.false_negatives += usize::from(alike);
+            }
+        }
+    }
+
     /// Draws the negatives and makes everything rows.
     fn batch(&self, pairs: &Pairs, chooser: &Chooser<'_>, rng: &mut Prng) -> Prepared {
         let (spec, mut tally) = (chooser.spec, Tally::default());
@@ -134,12 +151,7 @@ impl Contrasts {
             let chosen = chooser.choose(row, (&own, &pool), &mut tally, rng);
             tally.negatives += chosen.len();
             if spec.expert {
-                let reference = &chooser.references.spots[row];
-                let horizon = spec.distance.horizon_env_steps;
-                let is_false = |n: &&usize| {
-                    truth::acts_alike(&self.stores, (reference, &pool.spots[**n]), horizon)
-                };
-                tally.false_negatives += chosen.iter().filter(is_false).count();
+                self.judge((chooser, row), chosen.iter().map(|n| &pool.spots[*n]), &mut tally);
             }
             let equal = chosen.iter().map(|n| chooser.references.equal_groups(row, (&pool, *n)));
             tally.equal_groups += equal.sum::<usize>();

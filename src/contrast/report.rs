@@ -28,8 +28,8 @@ pub struct ContrastReport {
     pub code_collision_share: f64,
     /// Token groups that a negative and its anchor have in common, mean.
     pub negative_equal_groups: f64,
-    /// Share of the negatives that an expert treats like the anchor, where the actions are an
-    /// expert's; none elsewhere.
+    /// Share of the negatives that an expert treats like the anchor, of those of which that is
+    /// known; where the actions are an expert's, none elsewhere.
     pub false_negative_share: Option<f64>,
 }
 
@@ -62,6 +62,8 @@ pub(super) struct Tally {
     pub(super) near: usize,
     pub(super) alike: usize,
     pub(super) negatives: usize,
+    /// Negatives of which it is known what an expert did, and those that it treats alike.
+    pub(super) judged: usize,
     pub(super) false_negatives: usize,
     pub(super) equal_groups: usize,
     pub(super) spots: usize,
@@ -91,7 +93,8 @@ impl Tally {
             reading_age_versions: if read == 0 { 0.0 } else { self.age as f64 / read as f64 },
             code_collision_share: share(self.collisions, self.pairs),
             negative_equal_groups: share(self.equal_groups, self.negatives),
-            false_negative_share: expert.then(|| share(self.false_negatives, self.negatives)),
+            false_negative_share: (expert && self.judged > 0)
+                .then(|| share(self.false_negatives, self.judged)),
         }
     }
 }

@@ -4,30 +4,50 @@ use super::store::Stores;
 use super::table::Spot;
 use crate::memory::Place;
 use contrail_agents::ActionBatch;
-use contrail_envs::ActionSpace;
+use contrail_envs::{ActionSpace, Outcome};
 
 /// Whether the same actions followed two observations for `env_steps`, or until both episodes end.
-pub(super) fn acts_alike(stores: &Stores, (a, b): (&Spot, &Spot), env_steps: usize) -> bool {
-    (0..env_steps).all(|ahead| action(stores, a, ahead) == action(stores, b, ahead))
+/// None where that cannot be told, for what followed is not played yet or no longer stored.
+pub(super) fn acts_alike(
+    stores: &Stores,
+    (a, b): (&Spot, &Spot),
+    env_steps: usize,
+) -> Option<bool> {
+    let ((a, a_ends), (b, b_ends)) = (known(stores, a, env_steps), known(stores, b, env_steps));
+    let both = a.len().min(b.len());
+    if a[..both] != b[..both] {
+        return Some(false);
+    }
+    match a.len().cmp(&b.len()) {
+        std::cmp::Ordering::Equal if both == env_steps || (a_ends && b_ends) => Some(true),
+        std::cmp::Ordering::Less if a_ends => Some(false),
+        std::cmp::Ordering::Greater if b_ends => Some(false),
+        _ => None,
+    }
 }
 
-/// The action `ahead` env steps after an observation; none where it is not stored.
-fn action(stores: &Stores, spot: &Spot, ahead: usize) -> Option<ActionBatch> {
+/// The actions that followed an observation, up to `env_steps` of them, and whether the episode
+/// ended after them.
+fn known(stores: &Stores, spot: &Spot, env_steps: usize) -> (Vec<ActionBatch>, bool) {
     let store = stores.of(spot.store);
-    let Place { segment, position } = spot.place;
-    let within = store.view(segment).is_some_and(|view| position + ahead < view.len());
-    let place = if within {
-        Place { segment, position: position + ahead }
-    } else {
-        store.neighbor(spot.place, i64::try_from(ahead).ok()?)?
-    };
-    if place.position >= store.view(place.segment)?.len() {
-        return None;
+    let (mut actions, mut place) = (Vec::with_capacity(env_steps), spot.place);
+    while let Some(view) = store.view(place.segment) {
+        for position in place.position..view.len() {
+            if actions.len() == env_steps {
+                return (actions, false);
+            }
+            let mut action = match store.config().action {
+                ActionSpace::Discrete(_) => ActionBatch::Discrete(Vec::new()),
+                ActionSpace::Box { .. } => ActionBatch::Box(Vec::new()),
+            };
+            store.push_action(Place { position, ..place }, &mut action);
+            actions.push(action);
+        }
+        if view.outcome != Outcome::Continue {
+            return (actions, true);
+        }
+        let Some(next) = store.find(view.episode, view.index + 1) else { break };
+        place = Place { segment: next, position: 0 };
     }
-    let mut action = match store.config().action {
-        ActionSpace::Discrete(_) => ActionBatch::Discrete(Vec::new()),
-        ActionSpace::Box { .. } => ActionBatch::Box(Vec::new()),
-    };
-    store.push_action(place, &mut action);
-    Some(action)
+    (actions, false)
 }

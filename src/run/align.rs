@@ -146,23 +146,29 @@ impl Bench<'_> {
         Ok((count > 0).then(|| sum / count as f64))
     }
 
-    /// Updates number `done` to `most`, ended early where the held-out accuracy gains no more.
-    /// Returns how many there were in all.
+    /// Updates number `done` to `most`. With `align_patience_updates` they end early where the
+    /// held-out accuracy gains no more, and the parameters are those from before it stopped
+    /// gaining. Returns how many there were in all.
     fn update(&mut self, data: AlignData, done: u64, most: u64) -> Result<u64> {
+        let patience = self.rules.align_patience_updates;
         let (mut best, mut idle) = (self.accuracy()?.unwrap_or(0.0), 0u64);
+        let mut kept = self.learner.agent_state();
         for update in done..most {
             let batch = self.preparer.align_batch(data, self.rules.align_anchors)?;
             let Some(batch) = batch else { return Ok(update) };
             self.learner.align(&batch, self.rules.align_learning_rate)?;
-            if (update + 1).is_multiple_of(CHECK_PERIOD_UPDATES)
-                && let Some(accuracy) = self.accuracy()?
-            {
-                idle = if accuracy > best + LEAST_GAIN { 0 } else { idle + 1 };
-                best = best.max(accuracy);
-                let patience = self.rules.align_patience_updates;
-                if patience > 0 && idle * CHECK_PERIOD_UPDATES >= patience {
-                    return Ok(update + 1);
-                }
+            if patience == 0 || !(update + 1).is_multiple_of(CHECK_PERIOD_UPDATES) {
+                continue;
+            }
+            let Some(accuracy) = self.accuracy()? else { continue };
+            if accuracy > best + LEAST_GAIN {
+                (best, idle, kept) = (accuracy, 0, self.learner.agent_state());
+            } else {
+                idle += 1;
+            }
+            if idle * CHECK_PERIOD_UPDATES >= patience {
+                self.learner.set_agent_state(&kept)?;
+                return Ok(update + 1);
             }
         }
         Ok(most)
@@ -184,14 +190,32 @@ impl Bench<'_> {
             trials.push(Trial { part: part.as_str(), data, accuracy });
             ends.push(self.learner.agent_state());
         }
-        let best = trials.iter().map(|trial| trial.accuracy).fold(0.0, f64::max);
-        let near = trials.iter().position(|trial| trial.accuracy >= best - TOLERANCE);
-        let chosen = near.unwrap_or(0);
+        let chosen = smallest_near_best(trials.iter().map(|trial| trial.accuracy));
         let (part, data) = CHOICES[chosen];
         self.learner.set_agent_state(&ends[chosen])?;
         self.freeze(Frozen::AllBut(part));
         // Without a part there is nothing to go on with.
         let done = if part == Part::None { self.rules.align_updates } else { count };
         Ok((trials, (part, data), done))
+    }
+}
+
+/// The first of these accuracies that is near the best of them.
+fn smallest_near_best(accuracies: impl Iterator<Item = f64> + Clone) -> usize {
+    let best = accuracies.clone().fold(0.0, f64::max);
+    accuracies.into_iter().position(|accuracy| accuracy >= best - TOLERANCE).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_part_near_the_best_is_chosen() {
+        let chosen = |accuracies: [f64; 5]| smallest_near_best(accuracies.into_iter());
+        assert_eq!(chosen([0.30, 0.31, 0.85, 0.86, 0.84]), 2); // 0.85 is within 0.02 of 0.86
+        assert_eq!(chosen([0.30, 0.31, 0.83, 0.86, 0.84]), 3);
+        assert_eq!(chosen([0.90, 0.91, 0.80, 0.70, 0.60]), 0); // nothing needs to change
+        assert_eq!(chosen([0.0; 5]), 0);
     }
 }

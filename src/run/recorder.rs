@@ -245,6 +245,7 @@ impl Recorder {
         }
         let mut row = self.row(replay);
         self.watch_for_collapse()?;
+        self.state.metrics.clear(); // a row without an update repeats nothing
         row.extend(self.state.phase.curves(self.counters.env_steps));
         row.extend(self.subspaces.row(self.counters.env_steps, &replay.subspaces));
         self.log.scalars(self.counters, &row)?;

@@ -141,6 +141,21 @@ fn what_a_shift_needs_of_other_keys_is_refused() {
 }
 
 #[test]
+fn a_shift_neither_gates_by_nothing_nor_freezes_what_it_renewed() {
+    let (distils, detected) = ("contrast.enabled=true", "shift.detect=accuracy");
+    refused(
+        &[distils, detected, "teacher.distillation_weight=1"],
+        "teacher.gate_by_return is true, allowed where shift.guard_env_steps is above 0",
+    );
+    for start in
+        [&["shift.start=renew_stem"][..], &["shift.start=guard", "shift.guard_env_steps=60"]]
+    {
+        let frozen = [&[distils, detected, "shift.freeze=encoder"], start].concat();
+        refused(&frozen, "shift.freeze is \"encoder\", allowed where shift.start is not");
+    }
+}
+
+#[test]
 fn what_contrasts_need_of_other_keys_is_refused() {
     let distils = "contrast.enabled=true";
     refused(

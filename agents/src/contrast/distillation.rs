@@ -150,17 +150,19 @@ impl Distillation {
         Ok((online.apply(&joint, &loss, step)?, report))
     }
 
-    /// One step on contrasts alone, the gate's `detach` left aside: there is no decision to protect.
+    /// One step on contrasts alone. Of the gates it keeps to `detach`, if `is_gated`; the others
+    /// compare with a decision gradient, and there is none.
     ///
     /// # Errors
     /// [`AgentError::NotFinite`] if the loss or gradient is NaN or infinite.
     pub fn minimize_contrast(
         &mut self,
         (network, online): (&dyn DecisionNetwork, &mut Trainable),
-        (task, detail, rng): (ContrastTask<'_>, bool, &mut dyn Rng),
+        (task, detail, is_gated, rng): (ContrastTask<'_>, bool, bool, &mut dyn Rng),
         step: AdamStep,
     ) -> Result<Vec<(&'static str, f64)>, AgentError> {
-        let view = View { detach: false, rng: Some(rng) };
+        let detach = is_gated && self.config.gate == GateRule::Detach;
+        let view = View { detach, rng: Some(rng) };
         let loss = self.loss((network, online.params()), (task.batch, detail), view)?;
         online.minimize_reached(&(&loss.total * task.weight), step)?;
         self.track(online.params());

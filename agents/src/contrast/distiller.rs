@@ -38,7 +38,8 @@ impl Distiller<'_> {
         self.distillation.stage((self.network, self.online), (task, detail), rng)
     }
 
-    /// One step on contrasts alone. Returns names and values of curves if asked for.
+    /// One step on contrasts alone, beside the decision updates: with `contrast.gate = "detach"`
+    /// encoder and shared layers stay as they are. Returns names and values of curves if asked for.
     ///
     /// # Errors
     /// [`AgentError::NotFinite`] if the loss or gradient is NaN or infinite.
@@ -49,17 +50,20 @@ impl Distiller<'_> {
         rng: &mut dyn Rng,
     ) -> Result<Vec<(&'static str, f64)>, AgentError> {
         let student = (self.network, &mut *self.online);
-        self.distillation.minimize_contrast(student, (task, detail, rng), self.step)
+        self.distillation.minimize_contrast(student, (task, detail, true, rng), self.step)
     }
 
-    /// One step of an alignment: contrasts alone, whatever else is distilled meanwhile.
+    /// One step of an alignment: contrasts alone, whatever else is distilled meanwhile and whatever
+    /// the gate, for there is no decision to protect.
     ///
     /// # Errors
     /// As [`Distiller::update`].
     pub fn align(&mut self, batch: &ContrastBatch, rng: &mut dyn Rng) -> Result<(), AgentError> {
         let task = ContrastTask { batch, weight: 1.0, apart: false };
         let gate = std::mem::take(&mut self.distillation.distillation_gate);
-        let done = self.update(task, false, rng);
+        let student = (self.network, &mut *self.online);
+        let done =
+            self.distillation.minimize_contrast(student, (task, false, false, rng), self.step);
         self.distillation.distillation_gate = gate;
         done.map(|_| ())
     }

@@ -125,8 +125,8 @@ pub struct ContrastTask<'a> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ContrastReport {
     /// How much the contrast update *before* this one turned the step towards this update's
-    /// decision gradient: cos(g, d + lambda a) - cos(g, d), of the decision gradient g now, and d
-    /// and the auxiliary gradient a then, on the shared parameters. None if there was none, -2 to 2.
+    /// decision gradient: cos(g, d + a) - cos(g, d), of the decision gradient g now, and d and what
+    /// the gate left of the auxiliary gradient, a, then, on the shared parameters. None if there was none, -2 to 2.
     pub last_gain: Option<f64>,
     /// Names and values of curves; empty unless asked for.
     pub metrics: Vec<(&'static str, f64)>,

@@ -21,7 +21,7 @@ pub struct TokenConfig {
     pub enabled: bool,
     /// G: groups of a code.
     pub groups: i64,
-    /// L: levels of a group, 2 to 256. With an odd L a code of middle levels has values of 0 alone
+    /// L: levels of a group, 2 to 255. With an odd L a code of middle levels has values of 0 alone
     /// and so no direction; with an even L no value is 0.
     pub levels: i64,
     /// E: units of the embedding of a code that the decision reads.

@@ -8,6 +8,7 @@ mod planted;
 mod relations;
 mod resume;
 mod specs;
+mod truth;
 
 use super::{
     AfterEnd, AnchorMix, BehaviorOf, ContrastSpec, Contrasts, ContrastsConfig, DistanceConfig,

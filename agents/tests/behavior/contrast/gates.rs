@@ -98,3 +98,21 @@ fn a_detached_contrast_leaves_encoder_and_shared_layers_alone_and_teaches_what_i
         }
     }
 }
+
+/// Where there are several contrasts an update, all but one step alone.
+#[test]
+fn a_detached_contrast_alone_leaves_encoder_and_shared_layers_alone_and_an_alignment_does_not() {
+    for algorithm in Algorithm::ALL {
+        let mut agent = algorithm.agent(Some(&with_gate(GateRule::Detach)), 1);
+        let (before, shared) = (agent.policy_params(), shared_len(&mut *agent));
+        let batch = algorithm.contrasts(Relation::Predictive, 5);
+        let task = ContrastTask { batch: &batch, weight: 1.0, apart: false };
+        agent.distiller().unwrap().update(task, false, &mut rng(1)).unwrap();
+        let alone = agent.policy_params();
+        assert!(largest_difference(&alone[..shared], &before[..shared]) == 0.0);
+        assert!(largest_difference(&alone, &before) > 0.0);
+        agent.distiller().unwrap().align(&batch, &mut rng(1)).unwrap();
+        let aligned = agent.policy_params();
+        assert!(largest_difference(&aligned[..shared], &alone[..shared]) > 0.0);
+    }
+}
