@@ -9,9 +9,9 @@
 
 A finished run is one line of docs/results/<study>.jsonl; its folder is then removed. Runs are
 serial and on the CPU, one process a core, seeds before variants, so that whatever is there is
-balanced. Each line tells the checksum of the binary that made it, and the commit that the sources were at
-when the study began: the binary must stay as it is while a study runs, so let $CONTRAIL name a copy where building goes on. Needs Python 3.11 and nothing but
-the standard library.
+balanced. Each line tells the checksum of the binary that made it, and the commit that the sources
+were at when the study began: the binary must stay as it is while a study runs, so let $CONTRAIL
+name a copy where building goes on. Needs Python 3.11 and nothing but the standard library.
 
 In the study on MinAtar the methods that begin alike share their source phase: it is trained once
 for each seed and game and saved, and each method continues a copy of it, with its own settings

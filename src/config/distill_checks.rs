@@ -157,12 +157,14 @@ impl Checks {
         }
         let Some(teacher) = &raw.teacher else { return };
         let gates = teacher.gate_by_return && teacher.distillation_weight > 0.0;
-        if gates && shift.guard_env_steps == 0 {
+        if gates && shift.guard_env_steps < LEAST_GUARD_ENV_STEPS {
             self.refuse(
                 "teacher.gate_by_return",
-                "teacher.gate_by_return is true, allowed where shift.guard_env_steps is above 0: \
-                 a third of these measures what the teacher earns after a shift"
-                    .to_owned(),
+                format!(
+                    "teacher.gate_by_return is true, allowed where shift.guard_env_steps is at \
+                     least {LEAST_GUARD_ENV_STEPS}: a third of these measures what the teacher \
+                     earns after a shift"
+                ),
             );
         }
     }

@@ -147,31 +147,32 @@ impl Bench<'_> {
     }
 
     /// Updates number `done` to `most`. With `align_patience_updates` they end early where the
-    /// held-out accuracy gains no more, and the parameters are those from before it stopped
-    /// gaining. Returns how many there were in all.
+    /// held-out accuracy gains no more, and the parameters are the best of those that were measured.
+    /// Returns how many there were in all.
     fn update(&mut self, data: AlignData, done: u64, most: u64) -> Result<u64> {
         let patience = self.rules.align_patience_updates;
-        let (mut best, mut idle) = (self.accuracy()?.unwrap_or(0.0), 0u64);
-        let mut kept = self.learner.agent_state();
-        for update in done..most {
+        let (mut best, mut idle, mut count) = (self.accuracy()?.unwrap_or(0.0), 0u64, done);
+        let mut kept = (patience > 0).then(|| self.learner.agent_state());
+        while count < most && (patience == 0 || idle < patience) {
             let batch = self.preparer.align_batch(data, self.rules.align_anchors)?;
-            let Some(batch) = batch else { return Ok(update) };
+            let Some(batch) = batch else { break };
             self.learner.align(&batch, self.rules.align_learning_rate)?;
-            if patience == 0 || !(update + 1).is_multiple_of(CHECK_PERIOD_UPDATES) {
+            count += 1;
+            if patience == 0 || !count.is_multiple_of(CHECK_PERIOD_UPDATES) {
                 continue;
             }
             let Some(accuracy) = self.accuracy()? else { continue };
+            idle += CHECK_PERIOD_UPDATES;
             if accuracy > best + LEAST_GAIN {
-                (best, idle, kept) = (accuracy, 0, self.learner.agent_state());
-            } else {
-                idle += 1;
-            }
-            if idle * CHECK_PERIOD_UPDATES >= patience {
-                self.learner.set_agent_state(&kept)?;
-                return Ok(update + 1);
+                (best, idle, kept) = (accuracy, 0, Some(self.learner.agent_state()));
             }
         }
-        Ok(most)
+        if let Some(kept) = kept
+            && self.accuracy()?.is_some_and(|accuracy| accuracy < best)
+        {
+            self.learner.set_agent_state(&kept)?;
+        }
+        Ok(count)
     }
 
     /// Tries every part for a share of the updates, and leaves the chosen one as it then is.

@@ -145,7 +145,7 @@ fn a_shift_neither_gates_by_nothing_nor_freezes_what_it_renewed() {
     let (distils, detected) = ("contrast.enabled=true", "shift.detect=accuracy");
     refused(
         &[distils, detected, "teacher.distillation_weight=1"],
-        "teacher.gate_by_return is true, allowed where shift.guard_env_steps is above 0",
+        "teacher.gate_by_return is true, allowed where shift.guard_env_steps is at least 12",
     );
     for start in
         [&["shift.start=renew_stem"][..], &["shift.start=guard", "shift.guard_env_steps=60"]]

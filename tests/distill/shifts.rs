@@ -288,3 +288,52 @@ fn a_game_that_changes_is_noticed_and_one_that_does_not_is_left_alone() {
         }
     }
 }
+
+/// To a subspace that is the same, so that nothing is left to align, with a step size that ruins
+/// what was learned; patience keeps what there was before.
+#[test]
+fn an_alignment_with_patience_keeps_the_best_that_was_measured() {
+    let after = |patience: &str| {
+        let set = [
+            "subspaces.permuted.channel_permutation=0",
+            "schedule.kind=sequential",
+            "schedule.order=['published','permuted']",
+            "schedule.phase_env_steps=3000",
+            "run.env_steps=3700",
+            "shift.detect=declared",
+            "shift.align=all",
+            "shift.align_anchors=32",
+            "shift.align_updates=200",
+            "shift.align_learning_rate=0.3",
+            "shift.random_env_steps=600",
+            "shift.start=keep",
+            patience,
+        ];
+        let dir = tempfile::tempdir().unwrap();
+        run(&breakout(&set), &Registry::builtin(), dir.path()).unwrap();
+        let settle = &events(dir.path(), "shift_settles")[0]["alignment"];
+        let accuracy = |name: &str| settle[name].as_f64().unwrap();
+        (accuracy("accuracy_before"), accuracy("accuracy_after"))
+    };
+    let (before, ruined) = after("shift.align_patience_updates=0");
+    assert!(ruined < before, "{ruined} is no worse than {before}: the step size ruins nothing");
+    // It runs out before the updates do, and after.
+    for patience in ["shift.align_patience_updates=100", "shift.align_patience_updates=1000"] {
+        let (before, kept) = after(patience);
+        assert!(kept >= before, "{patience}: {kept} after {before}");
+    }
+}
+
+/// What the last update measured is no measurement of the rows that follow without one.
+#[test]
+fn rows_without_an_update_repeat_no_curve() {
+    let dir = tempfile::tempdir().unwrap();
+    run_or_hang(&shifting(&[]), &Registry::builtin(), dir.path()).unwrap();
+    let begins = events(dir.path(), "shift_begins")[0]["env_steps"].as_u64().unwrap();
+    let losses = curve(dir.path(), "train/loss");
+    let collected = |at: u64| at > begins + 100 && at <= begins + 200;
+    assert!(losses.iter().any(|(at, _)| *at <= begins));
+    assert!(!losses.iter().any(|(at, _)| collected(*at)), "{losses:?}");
+    let rows = curve(dir.path(), "replay/size");
+    assert!(rows.iter().any(|(at, _)| collected(*at)), "{rows:?}");
+}

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::memory::{CodeSpace, MemoryConfig, Replacement, Segment};
 use contrail_agents::{ActionBatch, ContrastBatch, ObsBatch, Relation};
-use contrail_envs::Outcome::{self, Continue, Terminated};
+use contrail_envs::Outcome::{self, Continue, Terminated, Truncated};
 use contrail_envs::{ActionSpace, ObsBuffer, ObsSpace, Prng, SeedStream};
 
 fn codes() -> CodeSpace {

@@ -6,11 +6,12 @@ use crate::contrast::truth::acts_alike;
 use crate::memory::Place;
 
 /// Actions of every episode are `step % 3`: 0 1 2 0 1 2 0 1 2 0, and then it ends. Of episode 1 the
-/// first 4 are stored.
+/// first 4 are stored; episode 2 is truncated after 2.
 #[test]
-fn an_end_is_known_and_what_is_not_stored_is_not() {
+fn a_termination_is_known_and_what_is_not_stored_or_was_truncated_is_not() {
     let mut contrasts = filled(&config(), 1);
     contrasts.insert(&segment(1, 1, (0, 4), Continue), &mut rng(0)).unwrap();
+    contrasts.insert(&segment(0, 2, (0, 2), Truncated), &mut rng(0)).unwrap();
     let stores = &contrasts.stores;
     let spot = |episode: u64, step: usize| {
         let segment = stores.recent.find((0, episode), (step / 4) as u32).unwrap();
@@ -28,6 +29,9 @@ fn an_end_is_known_and_what_is_not_stored_is_not() {
         ((1, 2), (0, 8), 3, None),        // 2 0 ? and 2 0 end
         ((1, 2), (1, 2), 3, None),        // 2 0 ?, twice
         ((1, 3), (0, 1), 3, Some(false)), // 0 and 1
+        ((2, 0), (0, 0), 2, Some(true)),  // 0 1 and 0 1
+        ((2, 0), (0, 0), 3, None),        // 0 1 ? and 0 1 2
+        ((2, 0), (2, 0), 3, None),        // 0 1 ?, twice
     ];
     for (a, b, env_steps, expected) in cases {
         let (a_spot, b_spot) = (spot(a.0, a.1), spot(b.0, b.1));
