@@ -169,7 +169,7 @@ impl Default for TeacherSection {
 }
 
 /// Section `[memory]`: the episodic memory that contrasts are drawn from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MemorySection {
     /// Segments of all subspaces together, an equal share each.
@@ -178,8 +178,9 @@ pub struct MemorySection {
     pub recent_segments: usize,
     /// Env steps of a segment.
     pub segment_env_steps: usize,
-    /// Segments that the teacher reads anew with each contrast.
-    pub coded_per_update: usize,
+    /// Segments that the teacher reads, new ones or anew, for each decision update; they are read
+    /// together with the next contrast.
+    pub coded_per_update: f64,
     /// Updates after which what the teacher read of a segment is old and is read again.
     pub readings_age_updates: u64,
 }
@@ -190,7 +191,7 @@ impl Default for MemorySection {
             segments: 10_000,
             recent_segments: 512,
             segment_env_steps: 8,
-            coded_per_update: 2,
+            coded_per_update: 1.0,
             readings_age_updates: 2000,
         }
     }

@@ -36,7 +36,7 @@ impl Checks {
             self.within("memory.segments", memory.segments, 1..=100_000_000);
             self.within("memory.recent_segments", memory.recent_segments, 1..=1_000_000);
             self.within("memory.segment_env_steps", memory.segment_env_steps, 1..=1000);
-            self.within("memory.coded_per_update", memory.coded_per_update, 0..=10_000);
+            self.within("memory.coded_per_update", memory.coded_per_update, 0.0..=1e4);
             let age = memory.readings_age_updates;
             self.within("memory.readings_age_updates", age, 0..=MAX_ENV_STEPS);
         }

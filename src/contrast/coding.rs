@@ -25,6 +25,8 @@ pub struct CodingRequest {
     pub ids: Vec<StoredId>,
     /// `[M * (H + 1), obs...]`; zeros behind a segment that is shorter.
     pub obs: ObsBatch,
+    /// `[M * (H + 1)]` subspace of each observation.
+    pub subspaces: Vec<u32>,
     /// `[M]` env steps; a segment has one observation more.
     pub lengths: Vec<u32>,
 }
@@ -112,7 +114,11 @@ impl Contrasts {
             _ => unreachable!("both stores have the same observations"),
         }
         whole.lengths.extend(newest.lengths);
-        Ok(CodingRequest { ids, obs: whole.obs, lengths: whole.lengths })
+        whole.subspaces.extend(newest.subspaces);
+        let each = self.stores.memory.config().horizon_env_steps + 1;
+        let subspaces = whole.subspaces.into_iter();
+        let subspaces = subspaces.flat_map(|own| std::iter::repeat_n(own, each)).collect();
+        Ok(CodingRequest { ids, obs: whole.obs, subspaces, lengths: whole.lengths })
     }
 
     /// The same segment in the other store.

@@ -140,6 +140,19 @@ impl Contrasts {
         Ok(self.stores.memory.insert(segment, rng)?)
     }
 
+    /// Offers a segment to the memory alone: it is not of the current stream. Returns its id there,
+    /// if it was taken.
+    ///
+    /// # Errors
+    /// As [`EpisodicMemory::insert`]. Then nothing changes.
+    pub fn insert_old(
+        &mut self,
+        segment: &Segment,
+        rng: &mut Prng,
+    ) -> Result<Option<SegmentId>, ContrastError> {
+        Ok(self.stores.memory.insert(segment, rng)?)
+    }
+
     /// Empties the ring of the newest segments: the current stream begins anew.
     ///
     /// # Errors

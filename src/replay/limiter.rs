@@ -76,6 +76,14 @@ impl RateLimiter {
         })
     }
 
+    /// Counting starts anew, `transitions` from now; later where it had not started and would have
+    /// started later.
+    pub fn postpone(&mut self, transitions: u64) {
+        let left = self.min_size_to_sample.saturating_sub(self.inserted);
+        self.min_size_to_sample = left.max(transitions);
+        (self.inserted, self.sampled) = (0, 0);
+    }
+
     /// Samples owed for the transitions inserted so far; negative before the first.
     fn due(&self) -> f64 {
         (self.inserted as f64 - self.min_size_to_sample as f64) * self.samples_per_insert
@@ -122,6 +130,23 @@ impl RateLimiter {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_postponed_start_is_the_later_of_both() {
+        // Minibatches of 4, 2 samples an insert: an update every 2 inserts after the start.
+        for (min_size, inserted, postponed, starts_after) in
+            [(10, 0, 4, 10), (10, 0, 25, 25), (10, 8, 1, 2), (10, 8, 5, 5), (10, 90, 7, 7)]
+        {
+            let mut limiter = RateLimiter::new(2.0, min_size, 8.0, 4).unwrap();
+            limiter.record_insert(inserted);
+            (0..limiter.updates_owed()).for_each(|_| limiter.record_update());
+            limiter.postpone(postponed);
+            limiter.record_insert(starts_after);
+            assert_eq!(limiter.updates_owed(), 0, "{postponed} after {inserted} of {min_size}");
+            limiter.record_insert(2);
+            assert_eq!(limiter.updates_owed(), 1, "{postponed} after {inserted} of {min_size}");
+        }
+    }
 
     #[test]
     fn may_update_and_insert_at_the_stated_counts() {

@@ -190,7 +190,7 @@ impl Ring {
 
     /// Forgets everything and keeps the memory.
     pub(super) fn clear(&mut self) {
-        self.slots.records.fill(Record::BLANK);
+        self.slots.clear();
         if let Some(priorities) = &mut self.priorities {
             priorities.clear();
         }

@@ -140,6 +140,14 @@ impl Slots {
         })
     }
 
+    /// What is not written with every slot is as it was allocated: a slot that holds an episode's
+    /// last observation has no action, and is saved with the others.
+    pub(super) fn clear(&mut self) {
+        self.records.fill(Record::BLANK);
+        self.box_actions.fill(0.0);
+        self.contexts.fill(0.0);
+    }
+
     pub(super) fn write_obs(&mut self, slot: usize, obs: ObsRef<'_>) {
         self.obs.write(slot, obs);
     }

@@ -123,7 +123,7 @@ impl Replay {
     }
 
     /// Forgets everything and keeps the memory.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.rings.iter_mut().for_each(Ring::clear);
         self.streams.iter_mut().for_each(|stream| stream.copy_from(&Stream::default()));
         self.ledger = Ledger::new(self.config.subspaces);

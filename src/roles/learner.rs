@@ -116,7 +116,7 @@ impl Learner {
         let distiller = self.agent.distiller_at(progress);
         let mut distiller = distiller.context("the agent cannot be distilled")?;
         let readings = job.coding.map(|request| {
-            let coded = distiller.code(&request.obs);
+            let coded = distiller.code(&request.obs, &request.subspaces);
             request.answered(version, &coded.codes, &coded.policies)
         });
         for contrasts in &job.alone {

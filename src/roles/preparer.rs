@@ -84,6 +84,10 @@ struct Books {
     state: PolicyState,
     report: ContrastReport,
     collects: bool,
+    /// Subspace of the present phase, where that is declared: the current stream takes no other.
+    phase_subspace: Option<u32>,
+    /// Segments for the teacher to read that are owed, a fraction of one.
+    coding_owed: f64,
     /// Curves were asked for and no contrast has reported them yet.
     detail_due: bool,
 }
@@ -115,18 +119,25 @@ impl Preparer {
                 state,
                 report: ContrastReport::default(),
                 collects: false,
+                phase_subspace: None,
+                coding_owed: 0.0,
                 detail_due: false,
             },
             parts,
         })
     }
 
-    /// Puts segments among the newest, and offers them to the memory.
+    /// Puts segments among the newest, and offers them to the memory. Those of an episode that
+    /// began before a declared shift are not of the current stream, and go to the memory alone.
     ///
     /// # Errors
     /// If a segment does not fit, or comes twice.
     pub fn insert(&mut self, segments: &[Segment]) -> Result<()> {
         for segment in segments {
+            if self.books.phase_subspace.is_some_and(|own| own != segment.subspace) {
+                self.contrasts.insert_old(segment, &mut self.books.rng)?;
+                continue;
+            }
             // Streams whose episodes are equally long take turns, or all would be held out at once.
             let turn = (segment.episode + u64::from(segment.stream)) % HELD_OUT_PERIOD_EPISODES;
             let held_out = self.books.collects && turn == HELD_OUT_PERIOD_EPISODES - 1;
@@ -146,6 +157,7 @@ impl Preparer {
         self.books.updates += 1;
         self.books.detail_due |= detail;
         self.books.owed += self.parts.contrast.updates_per_update;
+        self.books.coding_owed += self.parts.memory.coded_per_update;
         let count = self.books.owed.floor();
         self.books.owed -= count;
         let (mut job, mut chosen) = (DistillJob::default(), UnderWay::default());
@@ -170,14 +182,17 @@ impl Preparer {
         Ok(job)
     }
 
-    /// Segments for the teacher to read, if some were not read for long.
+    /// Segments for the teacher to read, if some were not read for long: what is owed since the
+    /// contrast before. Where there is less to read, the rest is not owed later.
     fn next_coding(&mut self) -> Result<Option<CodingRequest>> {
-        let memory = &self.parts.memory;
-        let oldest = self.contrasts.newest_version().saturating_sub(memory.readings_age_updates);
-        match memory.coded_per_update {
-            0 => Ok(None),
-            limit => Ok(self.contrasts.to_code(oldest, limit)?),
+        let age = self.parts.memory.readings_age_updates;
+        let oldest = self.contrasts.newest_version().saturating_sub(age);
+        let limit = self.books.coding_owed.floor();
+        self.books.coding_owed -= limit;
+        if limit < 1.0 {
+            return Ok(None);
         }
+        Ok(self.contrasts.to_code(oldest, limit as usize)?)
     }
 
     /// Lets the loss policy choose an arm and draws `count` batches of it, of which the last joins

@@ -216,7 +216,7 @@ pub(super) fn roles(
     };
     let actors = (0..config.actors.count).map(actor).collect::<Result<_>>()?;
     let replay_config = replay_config(config, spaces);
-    let limiter = limiter(config, &replay_config, config.learner.learning_starts_env_steps)?;
+    let limiter = limiter(config, &replay_config)?;
     let replay = Replay::new(replay_config)?;
     let envs = (&*env, registry);
     let (evaluator, eval_normalizer) = evaluator(config, envs, (&learner, spaces, faults))?;
@@ -396,14 +396,11 @@ pub(super) fn replay_config(config: &Config, spaces: &Spaces) -> replay::ReplayC
     }
 }
 
-/// A limiter that owes nothing for the first `starts_env_steps` transitions.
-pub(super) fn limiter(
-    config: &Config,
-    replay: &replay::ReplayConfig,
-    starts_env_steps: u64,
-) -> Result<RateLimiter> {
+/// A limiter for an empty replay.
+pub(super) fn limiter(config: &Config, replay: &replay::ReplayConfig) -> Result<RateLimiter> {
     let batch = config.learner.minibatch_size as u64;
-    let starts = starts_env_steps.max(replay.least_size_to_sample() as u64);
+    let starts = config.learner.learning_starts_env_steps;
+    let starts = starts.max(replay.least_size_to_sample() as u64);
     // Room for two vector steps of every actor, so that actors and learner overlap, and no more,
     // so that the learner's data is fresh.
     let vector_steps = 2.0 * config.actors.total_envs() as f64 * config.learner.samples_per_insert;

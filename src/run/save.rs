@@ -220,9 +220,11 @@ impl RunStore {
         if state.has_replay {
             roles.replay.restore(&mut reader.open(REPLAY_FILE)?)?;
             roles.limiter = state.limiter;
+        } else {
+            // The fresh one fills anew before the learner goes on, and a collection ends first. The
+            // actors' open windows follow on nothing, which is what the start of a stream looks like.
+            roles.limiter.postpone(state.ledger.shift.collection_left(newest));
         }
-        // Without a saved replay the fresh one fills anew before the learner goes on; the actors'
-        // open windows then follow on nothing, which is what the start of a stream looks like.
         roles.sampler_rng = state.sampler_rng;
         // A best policy that was found after the checkpoint belongs to a future that is given up.
         // If it had replaced the one before, the best of what comes now takes its place.

@@ -13,7 +13,6 @@ use super::watch::Watch;
 use super::{Run, build};
 use crate::config::{Detect, ShiftSection, Start};
 use crate::message::PolicySnapshot;
-use crate::replay::Replay;
 use anyhow::Result;
 use contrail_agents::contrast::{DistillOn, Frozen, Part};
 use contrail_envs::SeedStream;
@@ -46,6 +45,13 @@ struct Due {
     from: Option<u32>,
     to: Option<u32>,
     declared: bool,
+}
+
+impl ShiftState {
+    /// Env steps that a collection still takes; 0 if none goes on.
+    pub(super) fn collection_left(&self, at: u64) -> u64 {
+        self.collects_until.map_or(0, |until| until.saturating_sub(at))
+    }
 }
 
 impl Run<'_> {
@@ -170,16 +176,11 @@ impl Run<'_> {
         self.roles.learner.pull_to_here(0.0); // an alignment goes where it must
         let judged = self.choose_teacher(due.from)?;
         if rules.clear_replay {
-            let config = self.roles.replay.config().clone();
-            self.roles.replay = Replay::new(config)?;
+            self.roles.replay.clear();
+            self.roles.limiter = build::limiter(self.config, self.roles.replay.config())?;
         }
-        if rules.clear_replay || rules.random_env_steps > 0 {
-            let replay = self.roles.replay.config();
-            let first = self.config.learner.learning_starts_env_steps;
-            // A replay that begins anew is as full as the first one was when learning began.
-            let filled = if rules.clear_replay { first } else { 0 };
-            let starts = filled.max(rules.random_env_steps);
-            self.roles.limiter = build::limiter(self.config, replay, starts)?;
+        if rules.random_env_steps > 0 {
+            self.roles.limiter.postpone(rules.random_env_steps);
         }
         match rules.start {
             Start::Keep | Start::Guard => {}
@@ -188,7 +189,8 @@ impl Run<'_> {
             Start::NewHead => self.roles.learner.renew(Part::Heads),
         }
         if let Some(preparer) = &mut self.roles.preparer {
-            preparer.begin_phase(at, Alignment::is_wanted(&rules))?;
+            let subspace = due.to.filter(|_| due.declared);
+            preparer.begin_phase(at, subspace, Alignment::is_wanted(&rules))?;
         }
         if let Some(distiller) = self.roles.learner.distiller() {
             distiller.distillation.set_phase(1.0, due.to.into_iter().collect());

@@ -165,15 +165,31 @@ fn a_threaded_run_with_a_shift_is_resumed_in_its_collection() {
 
 #[test]
 fn without_a_saved_replay_memory_and_loss_policy_go_on() {
-    let config = shifting(&["checkpoint.save_replay=false"]);
+    let config = shifting(&[
+        "checkpoint.save_replay=false",
+        "checkpoint.period_env_steps=650",
+        "learner.learning_starts_env_steps=20",
+        "log.period_env_steps=20",
+    ]);
     let (dir, registry) = (tempfile::tempdir().unwrap(), Registry::builtin());
     run(&config, &registry, dir.path()).unwrap();
     let middle = checkpoints(dir.path())[0];
+    assert!((640..700).contains(&middle), "{middle} is not well within the collection");
     let files = checkpoint(dir.path(), middle);
     assert!(files.contains_key("contrast.bin") && !files.contains_key("replay.bin"));
     forget_after(dir.path(), middle);
     resume(&config, &registry, dir.path()).unwrap();
-    assert_eq!(events(dir.path(), "shift_settles").len(), 1);
+    let settles = events(dir.path(), "shift_settles");
+    assert_eq!(settles.len(), 1);
+    // Nothing is learned from what is collected before it is aligned.
+    let settled = settles[0]["env_steps"].as_u64().unwrap();
+    let rows: Vec<(u64, u64)> = records(dir.path())
+        .iter()
+        .filter_map(|row| Some((row["env_steps"].as_u64()?, row["updates"].as_u64()?)))
+        .collect();
+    let during: Vec<_> = rows.iter().filter(|(at, _)| (middle..settled).contains(at)).collect();
+    assert!(during.len() > 2 && during.iter().all(|(_, n)| *n == during[0].1), "{during:?}");
+    assert!(rows.last().unwrap().1 > during[0].1, "{rows:?}");
 }
 
 /// Other contrasts cannot be continued from; a refusal leaves the run as it was.

@@ -1,7 +1,7 @@
 //! Shifts: what is evaluated and when, the gate, several shifts, detection.
 
 use crate::common::{
-    Event, Meddle, checkpoints, meddled, records, run, run_or_hang, timeless_records,
+    Event, Meddle, checkpoint, checkpoints, meddled, records, run, run_or_hang, timeless_records,
 };
 use crate::{DISTILLED, RAINBOW, SHIFT, config, events, shifting};
 use contrail::config::Config;
@@ -322,6 +322,37 @@ fn an_alignment_with_patience_keeps_the_best_that_was_measured() {
         let (before, kept) = after(patience);
         assert!(kept >= before, "{patience}: {kept} after {before}");
     }
+}
+
+/// The teacher stays as it began, and the student learns a little: now this one earns more, now
+/// that. Nothing is learned in a collection, so the student is still the one that was judged.
+#[test]
+fn the_next_teacher_is_the_better_of_both() {
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 1..=8 {
+        let seed = format!("run.seed={seed}");
+        let set = ["teacher.ema_rate=0.0", "checkpoint.period_env_steps=650", &seed];
+        let dir = tempfile::tempdir().unwrap();
+        run(&shifting(&set), &Registry::builtin(), dir.path()).unwrap();
+        let judged = &events(dir.path(), "shift_begins")[0]["teacher"];
+        let earned = |who: &str| judged[who].as_f64().unwrap();
+        let (student, teacher) = (earned("student_return"), earned("teacher_return"));
+        let better = if student > teacher { "student" } else { "teacher" };
+        assert_eq!(judged["next"], better, "{judged}");
+        seen.insert(better);
+        let collection = checkpoints(dir.path())[0];
+        assert!((600..800).contains(&collection), "{collection}");
+        let bytes = &checkpoint(dir.path(), collection)["agent.safetensors"];
+        let arrays = safetensors::SafeTensors::deserialize(bytes).unwrap();
+        let bytes_of = |name: &str| arrays.tensor(name).unwrap().data().to_vec();
+        let next = bytes_of("teacher");
+        assert!(next == bytes_of("teacher_pool/0"), "the pool keeps who taught last");
+        let own = bytes_of("online/shared/0/weight");
+        let holds = next.chunks_exact(4).collect::<Vec<_>>();
+        let holds = holds.windows(own.len() / 4).any(|part| part.concat() == own);
+        assert_eq!(holds, better == "student", "{judged}");
+    }
+    assert_eq!(seen.len(), 2, "{seen:?}");
 }
 
 /// What the last update measured is no measurement of the rows that follow without one.

@@ -209,13 +209,29 @@ impl Distillation {
         self.accuracy(network, &self.teacher, batch)
     }
 
-    /// Teacher's tokens and action readings of observations, as bytes.
+    /// Tokens and action readings of observations of these subspaces, `[N]`, as bytes. Tokens are
+    /// compared with each other, so the present teacher reads all of them; how to act is known by
+    /// the teacher of each subspace.
     #[must_use]
-    pub fn code(&self, network: &dyn DecisionNetwork, obs: &ObsBatch) -> CodedObs {
+    pub fn code(
+        &self,
+        network: &dyn DecisionNetwork,
+        obs: &ObsBatch,
+        subspaces: &[u32],
+    ) -> CodedObs {
         let (reading, actions) = no_grad(|| {
             let x = obs_tensor(obs, network.obs(), self.teacher.device());
             let reading = network.trunk().read(&self.teacher, &x, &mut Noise::Off);
-            let actions = network.action_reading(&self.teacher, &reading); // [N, A]
+            let mut actions = network.action_reading(&self.teacher, &reading); // [N, A]
+            for (teacher, rows) in self.teachers_of(subspaces) {
+                if !std::ptr::eq(teacher, &raw const self.teacher) {
+                    let rows = Tensor::from_slice(&rows).to_device(x.device());
+                    let seen = x.index_select(0, &rows);
+                    let reading = network.trunk().read(teacher, &seen, &mut Noise::Off);
+                    let own = network.action_reading(teacher, &reading);
+                    actions = actions.index_copy(0, &rows, &own);
+                }
+            }
             (reading, actions)
         });
         let unit = if network.contrast_heads().is_some_and(|heads| heads.discrete) {
@@ -275,11 +291,26 @@ impl Distillation {
         self.pool.push_back(FrozenTeacher { subspaces: self.current_subspaces.clone(), params });
     }
 
-    /// Who teaches in `subspace` while another one is current: the newest teacher that was frozen
-    /// there, or else the present one.
-    pub(super) fn teacher_of(&self, subspace: u32) -> &Params {
-        let frozen = self.pool.iter().rev().find(|frozen| frozen.subspaces.contains(&subspace));
+    /// Who teaches in `subspace`: the newest teacher that was frozen there; the present one where
+    /// there is none, or the subspace is current again.
+    fn teacher_of(&self, subspace: u32) -> &Params {
+        let mut pool = self.pool.iter().rev();
+        let frozen = pool.find(|frozen| frozen.subspaces.contains(&subspace));
+        let frozen = frozen.filter(|_| !self.current_subspaces.contains(&subspace));
         frozen.map_or(&self.teacher, |frozen| &frozen.params)
+    }
+
+    /// Each teacher of `subspaces` with the positions of those that are its own.
+    pub(super) fn teachers_of(&self, subspaces: &[u32]) -> Vec<(&Params, Vec<i64>)> {
+        let mut teachers: Vec<(&Params, Vec<i64>)> = Vec::new();
+        for (row, subspace) in (0i64..).zip(subspaces) {
+            let teacher = self.teacher_of(*subspace);
+            match teachers.iter_mut().find(|(known, _)| std::ptr::eq(*known, teacher)) {
+                Some((_, rows)) => rows.push(row),
+                None => teachers.push((teacher, vec![row])),
+            }
+        }
+        teachers
     }
 
     /// The teacher starts anew from these parameters.

@@ -84,10 +84,10 @@ impl Distiller<'_> {
         self.distillation.teacher_accuracy(self.network, batch)
     }
 
-    /// Teacher's tokens and action readings of observations.
+    /// What the teachers read in observations of these subspaces; see [`Distillation::code`].
     #[must_use]
-    pub fn code(&self, obs: &ObsBatch) -> CodedObs {
-        self.distillation.code(self.network, obs)
+    pub fn code(&self, obs: &ObsBatch, subspaces: &[u32]) -> CodedObs {
+        self.distillation.code(self.network, obs, subspaces)
     }
 
     /// Leaves a part out of further updates.

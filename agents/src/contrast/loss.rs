@@ -162,15 +162,13 @@ impl Distillation {
         if self.config.distill_on != DistillOn::Earlier {
             return by(&self.teacher, x);
         }
-        let mut own: Vec<u32> = subspaces.to_vec();
-        own.sort_unstable();
-        own.dedup();
         let mut taught: Option<Tensor> = None; // [B, A]
-        for subspace in own {
-            let rows = (0i64..).zip(subspaces).filter(|(_, s)| **s == subspace);
-            let rows: Vec<i64> = rows.map(|(row, _)| row).collect();
+        for (teacher, rows) in self.teachers_of(subspaces) {
+            if rows.len() == subspaces.len() {
+                return by(teacher, x);
+            }
             let rows = Tensor::from_slice(&rows).to_device(x.device());
-            let part = by(self.teacher_of(subspace), &x.index_select(0, &rows));
+            let part = by(teacher, &x.index_select(0, &rows));
             let all = taught.take().unwrap_or_else(|| {
                 Tensor::zeros([subspaces.len() as i64, part.size()[1]], (part.kind(), x.device()))
             });

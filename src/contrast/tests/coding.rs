@@ -13,6 +13,18 @@ fn episodes(contrasts: &Contrasts, request: &CodingRequest) -> Vec<(Store, u64)>
 }
 
 #[test]
+fn each_observation_comes_with_its_subspace() {
+    let mut contrasts = contrasts(&config());
+    for subspace in [0, 1] {
+        let new = segment(subspace, u64::from(subspace), (0, 2), Terminated);
+        contrasts.insert(&new, &mut rng(0)).unwrap();
+    }
+    let request = contrasts.to_code(0, 2).unwrap().unwrap();
+    assert_eq!(episodes(&contrasts, &request), [(Store::Recent, 1), (Store::Recent, 0)]);
+    assert_eq!(request.subspaces, [1, 1, 1, 1, 1, 0, 0, 0, 0, 0]);
+}
+
+#[test]
 fn the_newest_come_first_then_the_old() {
     let config = ContrastsConfig { recent_segments: 3, ..config() };
     let mut contrasts = contrasts(&config);

@@ -43,6 +43,36 @@ fn saved(replay: &Replay) -> Vec<u8> {
     bytes
 }
 
+/// In what is saved too, where slots that hold the end of an episode have no action and no context.
+#[test]
+fn a_cleared_replay_is_as_a_new_one() {
+    for sampling in [Sampling::Uniform, PRIORITIZED] {
+        let action = ActionSpace::Box { low: vec![-1.0], high: vec![1.0] };
+        let config = ReplayConfig { action, context_len: 1, ..small_config(30, 1, 1) };
+        let config = ReplayConfig { sampling, ..config };
+        let fill = |replay: &mut Replay, from: u8, to: u8| {
+            for turn in from..to {
+                let last = turn % 3 == 2;
+                let row = if last { end(0, turn) } else { row(0, turn, 1) };
+                let block = TransitionBlock {
+                    actions: ActionBatch::Box(vec![f32::from(turn) / 255.0]),
+                    contexts: vec![f32::from(turn)],
+                    ..block(&[row], if last { &[0] } else { &[] })
+                };
+                replay.insert(&block).unwrap();
+            }
+        };
+        let (mut cleared, mut new) = (replay(&config), replay(&config));
+        fill(&mut cleared, 1, 60);
+        cleared.clear();
+        assert!(cleared.is_empty() && cleared.inserted() == 0);
+        for replay in [&mut cleared, &mut new] {
+            fill(replay, 60, 70);
+        }
+        assert!(saved(&cleared) == saved(&new), "{sampling:?}");
+    }
+}
+
 #[test]
 fn the_same_samples_follow() {
     // Saved before anything, before and after the ring of 30 slots wrapped, and within episodes.

@@ -18,13 +18,20 @@ pub enum AlignData {
 }
 
 impl Preparer {
-    /// A shift: the current stream begins anew. The memory stays. If `holds_out`, some episodes
-    /// are kept apart until [`Preparer::end_collection`].
+    /// A shift, to `subspace` if that was declared: the current stream begins anew, and is of that
+    /// subspace alone. The memory stays. If `holds_out`, some episodes are kept apart until
+    /// [`Preparer::end_collection`].
     ///
     /// # Errors
     /// If there is no memory for what is kept apart.
-    pub fn begin_phase(&mut self, env_steps: u64, holds_out: bool) -> Result<()> {
+    pub fn begin_phase(
+        &mut self,
+        env_steps: u64,
+        subspace: Option<u32>,
+        holds_out: bool,
+    ) -> Result<()> {
         self.contrasts.forget_stream()?;
+        self.books.phase_subspace = subspace;
         self.books.phase_begun_env_steps = env_steps;
         self.books.collects = holds_out;
         self.held_out = None;

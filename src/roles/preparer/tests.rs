@@ -17,7 +17,7 @@ fn preparer(relation: Relation, memory_by_surprise: f64) -> Preparer {
     let memory = MemoryConfig {
         capacity_segments: 100,
         replacement: Replacement::Reservoir,
-        subspaces: 1,
+        subspaces: 2,
         horizon_env_steps: 1,
         gamma: 0.9,
         obs: ObsSpace::f32(&[2], -1e9, 1e9),
@@ -54,7 +54,7 @@ fn preparer(relation: Relation, memory_by_surprise: f64) -> Preparer {
         stores: ContrastsConfig { memory, recent_segments: 4 },
         contrast,
         loss_policy,
-        memory: MemorySection { coded_per_update: 0, ..MemorySection::default() },
+        memory: MemorySection { coded_per_update: 0.0, ..MemorySection::default() },
         expert: false,
         seeds: SeedStream::root(1),
     })
@@ -79,6 +79,56 @@ fn segment(episode: u64) -> Segment {
         surprise: None,
         episode_return: Some(1.0),
     }
+}
+
+/// An episode that began before a declared shift ends after it.
+#[test]
+fn the_current_stream_is_of_the_declared_subspace_alone() {
+    let mut preparer = preparer(Relation::Predictive, 0.0);
+    for (declared, expected) in [(Some(1), 1), (None, 2)] {
+        for holds_out in [false, true] {
+            preparer.begin_phase(100, declared, holds_out).unwrap();
+            let first = preparer.contrasts.memory().len() as u64;
+            let old = Segment { episode: 7 + 8 * first, ..segment(0) };
+            let new = Segment { episode: 8 + 8 * first, subspace: 1, ..segment(0) };
+            preparer.insert(&[old, new]).unwrap();
+            let stream = preparer.stream_segments() + preparer.held_out_segments();
+            assert_eq!(stream, expected, "{declared:?}, held out: {holds_out}");
+        }
+    }
+}
+
+/// Of several contrasts an update the last joins the decision and the others go alone.
+#[test]
+fn contrasts_are_as_many_as_the_dial_says() {
+    for (dial, expected) in [
+        (0.125, [0, 0, 0, 0, 0, 0, 0, 1]),
+        (0.75, [0, 1, 1, 1, 0, 1, 1, 1]),
+        (1.0, [1; 8]),
+        (2.5, [2, 3, 2, 3, 2, 3, 2, 3]),
+    ] {
+        let mut preparer = preparer(Relation::Predictive, 0.0);
+        preparer.parts.contrast.updates_per_update = dial;
+        let mut count = || {
+            let job = preparer.prepare(0, false).unwrap();
+            assert!(job.joint.is_some() || job.alone.is_empty());
+            job.alone.len() + usize::from(job.joint.is_some())
+        };
+        assert_eq!([(); 8].map(|()| count()), expected, "{dial}");
+    }
+}
+
+/// Half a segment an update, a contrast every eighth: four at once, of what the teacher has not
+/// read.
+#[test]
+fn what_the_teacher_reads_is_counted_in_decision_updates() {
+    let mut preparer = preparer(Relation::Predictive, 0.0);
+    preparer.parts.memory.coded_per_update = 0.5;
+    preparer.parts.contrast.updates_per_update = 0.125;
+    let read = |job: DistillJob| job.coding.map_or(0, |request| request.ids.len());
+    let counts: Vec<usize> = (0..24).map(|_| read(preparer.prepare(0, false).unwrap())).collect();
+    let expected = |update: usize| if update % 8 == 7 { 4 } else { 0 };
+    assert_eq!(counts, (0..24).map(expected).collect::<Vec<_>>());
 }
 
 /// Episode of each anchor of the joint contrasts.

@@ -48,6 +48,49 @@ fn the_contrast_of_one_positive_and_two_negatives() {
     }
 }
 
+/// Two anchors, both the observation (1, 0), of subspaces 0 and 1: 0.64 and 0.32 as above.
+#[test]
+fn the_bound_is_told_for_the_present_subspace_and_for_others() {
+    let mut agent = linear(|config| config.temperature = temperature());
+    let ObsBatch::F32(cosines) = observations() else { panic!("floats") };
+    let mut batch = ContrastBatch {
+        obs: ObsBatch::F32([cosines.as_slice(), &[1.0, 0.0]].concat()),
+        subspaces: vec![0, 1],
+        ..plain(Relation::Temporal, vec![0, 5], vec![2, 1], |_| [1, 3].into_iter())
+    };
+    batch.negatives = vec![1, 3, 2, 3];
+    let bounds = [0.64f64, 0.32].map(|share| 3f64.ln() + share.ln());
+    assert_near(measured(&mut agent, &batch, "aux/bound"), (bounds[0] + bounds[1]) / 2.0, 1e-6);
+    for (present, current, earlier) in [(1, bounds[1], bounds[0]), (0, bounds[0], bounds[1])] {
+        agent.distiller().unwrap().distillation.set_phase(0.0, vec![present]);
+        assert_near(measured(&mut agent, &batch, "aux/bound_current"), current, 1e-6);
+        assert_near(measured(&mut agent, &batch, "aux/bound_earlier"), earlier, 1e-6);
+    }
+}
+
+#[test]
+fn tokens_reach_the_decision_where_they_feed_it() {
+    for feed_decision in [true, false] {
+        let tokens = TokenConfig { feed_decision, ..representation().tokens.unwrap() };
+        let representation = Representation { tokens: Some(tokens), ..representation() };
+        let parts = (&hidden(&[]), Some(&representation));
+        let config = ImitationConfig::default();
+        let mut agent = Imitation::new((&vector(2), 2), parts, &config, Device::Cpu, &mut rng(1));
+        let mut readings = [-9.0, 9.0].map(|bias| {
+            let mut state = agent.save();
+            set(&mut state, "online/tokens/0/bias", &[bias; 3]);
+            agent.restore(&state).unwrap();
+            let distiller = agent.distiller().unwrap();
+            let values = distiller.values();
+            distiller.distillation.set_teacher(&values);
+            distiller.code(&ObsBatch::F32(vec![1.0, 0.0]), &[0])
+        });
+        let [low, high] = &mut readings;
+        assert_ne!(low.codes, high.codes);
+        assert_eq!(low.policies != high.policies, feed_decision);
+    }
+}
+
 #[test]
 fn the_squared_error_is_two_less_two_cosines() {
     let mut agent = linear(|config| config.objective = Objective::SquaredError);
@@ -179,11 +222,28 @@ fn a_teacher_that_was_frozen_goes_on_teaching_its_own_subspace() {
     }
 }
 
+/// Two observations that are alike, of the subspace that ended and of the present one.
+#[test]
+fn how_to_act_is_read_by_the_teacher_of_the_subspace() {
+    let mut agent = linear(|_| {});
+    teach(&mut agent);
+    let mut distiller = agent.distiller().unwrap();
+    distiller.distillation.set_phase(1.0, vec![0]);
+    distiller.freeze_teacher();
+    let student = distiller.values(); // indifferent between the two actions
+    distiller.distillation.set_teacher(&student);
+    let alike = ObsBatch::F32(vec![1.0, 0.0, 1.0, 0.0]);
+    for (current, expected) in [(1, [191, 64, 128, 128]), (0, [128; 4])] {
+        distiller.distillation.set_phase(1.0, vec![current]);
+        assert_eq!(distiller.code(&alike, &[0, 1]).policies, expected, "in {current}");
+    }
+}
+
 #[test]
 fn the_teachers_readings_are_bytes() {
     let mut agent = linear(|_| {});
     teach(&mut agent);
-    let coded = agent.distiller().unwrap().code(&ObsBatch::F32(vec![1.0, 0.0, 0.0, 1.0]));
+    let coded = agent.distiller().unwrap().code(&ObsBatch::F32(vec![1.0, 0.0, 0.0, 1.0]), &[0; 2]);
     // 3/4 and 1/4 of 255, 191.25 and 63.75; a half of it is 127.5, which rounds up.
     assert_eq!(coded.policies, [191, 64, 128, 128]);
     assert!(coded.codes.is_empty(), "there are no tokens");
@@ -196,7 +256,7 @@ fn the_teachers_readings_are_bytes() {
     let distiller = agent.distiller().unwrap();
     let values = distiller.values();
     distiller.distillation.set_teacher(&values);
-    let coded = distiller.code(&ObsBatch::F32(vec![0.5; 8]));
+    let coded = distiller.code(&ObsBatch::F32(vec![0.5; 8]), &[0; 2]);
     // (1/2 + 1) / 2 of 255 is 191.25.
     assert_eq!(coded.policies, [191, 128, 191, 128]);
     assert_eq!(coded.codes.len(), 2 * 3);
