@@ -18,9 +18,9 @@ pub(super) fn random_store(memory_share: f64, rng: &mut Prng) -> Store {
     if rng.random::<f64>() < memory_share { Store::Memory } else { Store::Recent }
 }
 
-/// An observation whose code is that of a row, or differs by one level in one or two groups. Each
-/// of these three cases is as probable, and so is each holder of a code; none if no look-up of
-/// several found one.
+/// An observation whose code is that of a row but for one level in none, one or two groups: each
+/// number is as probable, each group too, and so is each holder of the code. The same group drawn
+/// twice changes once. None if no look-up of several found a holder.
 pub(super) fn confused(
     stores: &Stores,
     (table, row): (&Table, usize),

@@ -1,7 +1,7 @@
 //! Negatives are drawn with the probabilities that are stated.
 
 use super::*;
-use crate::contrast::negatives::Chooser;
+use crate::contrast::negatives::{Chooser, confused};
 use crate::contrast::report::Tally;
 use crate::contrast::table::{Spot, Table};
 use crate::memory::Place;
@@ -121,6 +121,39 @@ fn random_candidates_are_every_observation_alike() {
     let found = chi_square(&counts, &[1.0 / 12.0; 12]);
     assert!(found < 31.3, "{found}, {counts:?}");
     assert!(from_memory.abs_diff(10_000) < 234, "{from_memory}");
+}
+
+/// A reference with code `[0, 0]`, whose levels can only go up. No change, 1/3: `[0, 0]`. One, 1/3:
+/// `[1, 0]` or `[0, 1]`. Two, 1/3: half of them the same group twice, so `[1, 0]` or `[0, 1]` again,
+/// and half `[1, 1]`. In all 1/3, 1/4, 1/4 and 1/6, which the holders of a code share.
+#[test]
+fn what_is_looked_up_by_code_is_drawn_as_stated() {
+    let mut contrasts = contrasts(&config());
+    // Holders of [0, 0]: 2, of [1, 0]: 1, of [0, 1]: 3, of [1, 1]: 1.
+    let first = [[0, 0], [0, 0], [1, 0], [0, 1], [0, 1]].concat();
+    let second = [[0, 1], [1, 1]].concat();
+    for (episode, codes, outcome) in [(0, first, Continue), (1, second, Terminated)] {
+        let count = codes.len() / 2;
+        let new = segment(0, episode, (0, count - 1), outcome);
+        let id = contrasts.insert(&new, &mut rng(0)).unwrap().unwrap();
+        let readings = (&codes[..], &vec![0; 3 * count][..]);
+        contrasts.stores.memory.set_readings(id, 1, readings).unwrap();
+    }
+    let segment = contrasts.memory().find((0, 0), 0).unwrap();
+    let spot = Spot::of(&contrasts.stores, Store::Memory, Place { segment, position: 0 }).unwrap();
+    let mut references = Table::new(super::codes());
+    references.push(&contrasts.stores, spot, None);
+    let (mut counts, mut rng) = ([0; 7], rng(4));
+    for _ in 0..20_000 {
+        let spot = confused(&contrasts.stores, (&references, 0), 1.0, &mut rng).unwrap();
+        counts[spot.episode.1 as usize * 5 + spot.time as usize] += 1;
+    }
+    let (sixth, twelfth) = (1.0 / 6.0, 1.0 / 12.0);
+    // Six degrees of freedom: above 22.5 once in 1,000 times.
+    let found = chi_square(&counts, &[sixth, sixth, 0.25, twelfth, twelfth, twelfth, sixth]);
+    assert!(found < 22.5, "{found}, {counts:?}");
+    // The test can fail: if every change were as probable as none, it would be far off.
+    assert!(chi_square(&counts, &[0.125, 0.125, 0.25, twelfth, twelfth, twelfth, 0.25]) > 400.0);
 }
 
 #[test]
