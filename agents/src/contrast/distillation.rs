@@ -222,16 +222,8 @@ impl Distillation {
         let (reading, actions) = no_grad(|| {
             let x = obs_tensor(obs, network.obs(), self.teacher.device());
             let reading = network.trunk().read(&self.teacher, &x, &mut Noise::Off);
-            let mut actions = network.action_reading(&self.teacher, &reading); // [N, A]
-            for (teacher, rows) in self.teachers_of(subspaces) {
-                if !std::ptr::eq(teacher, &raw const self.teacher) {
-                    let rows = Tensor::from_slice(&rows).to_device(x.device());
-                    let seen = x.index_select(0, &rows);
-                    let reading = network.trunk().read(teacher, &seen, &mut Noise::Off);
-                    let own = network.action_reading(teacher, &reading);
-                    actions = actions.index_copy(0, &rows, &own);
-                }
-            }
+            let actions = network.action_reading(&self.teacher, &reading); // [N, A]
+            let actions = self.with_frozen(network, &x, (subspaces, actions));
             (reading, actions)
         });
         let unit = if network.contrast_heads().is_some_and(|heads| heads.discrete) {
@@ -291,26 +283,39 @@ impl Distillation {
         self.pool.push_back(FrozenTeacher { subspaces: self.current_subspaces.clone(), params });
     }
 
-    /// Who teaches in `subspace`: the newest teacher that was frozen there; the present one where
-    /// there is none, or the subspace is current again.
-    fn teacher_of(&self, subspace: u32) -> &Params {
-        let mut pool = self.pool.iter().rev();
-        let frozen = pool.find(|frozen| frozen.subspaces.contains(&subspace));
-        let frozen = frozen.filter(|_| !self.current_subspaces.contains(&subspace));
-        frozen.map_or(&self.teacher, |frozen| &frozen.params)
+    /// Who teaches in `subspace` in place of the present teacher: the newest that was frozen there,
+    /// unless the subspace is current again.
+    fn frozen_in(&self, subspace: u32) -> Option<&FrozenTeacher> {
+        if self.current_subspaces.contains(&subspace) {
+            return None;
+        }
+        self.pool.iter().rev().find(|frozen| frozen.subspaces.contains(&subspace))
     }
 
-    /// Each teacher of `subspaces` with the positions of those that are its own.
-    pub(super) fn teachers_of(&self, subspaces: &[u32]) -> Vec<(&Params, Vec<i64>)> {
-        let mut teachers: Vec<(&Params, Vec<i64>)> = Vec::new();
-        for (row, subspace) in (0i64..).zip(subspaces) {
-            let teacher = self.teacher_of(*subspace);
-            match teachers.iter_mut().find(|(known, _)| std::ptr::eq(*known, teacher)) {
-                Some((_, rows)) => rows.push(row),
-                None => teachers.push((teacher, vec![row])),
+    /// The present teacher's action readings `[N, A]` of x `[N, obs...]`, those in subspaces of a
+    /// frozen teacher replaced by what that one reads.
+    pub(super) fn with_frozen(
+        &self,
+        network: &dyn DecisionNetwork,
+        x: &Tensor,
+        (subspaces, mut actions): (&[u32], Tensor),
+    ) -> Tensor {
+        for frozen in &self.pool {
+            let is_own = |subspace: &u32| {
+                self.frozen_in(*subspace).is_some_and(|own| std::ptr::eq(own, frozen))
+            };
+            let rows = (0i64..).zip(subspaces).filter(|(_, subspace)| is_own(subspace));
+            let rows: Vec<i64> = rows.map(|(row, _)| row).collect();
+            if rows.is_empty() {
+                continue;
             }
+            let rows = Tensor::from_slice(&rows).to_device(x.device());
+            let seen = x.index_select(0, &rows);
+            let reading = network.trunk().read(&frozen.params, &seen, &mut Noise::Off);
+            let own = network.action_reading(&frozen.params, &reading);
+            actions = actions.index_copy(0, &rows, &own);
         }
-        teachers
+        actions
     }
 
     /// The teacher starts anew from these parameters.

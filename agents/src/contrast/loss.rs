@@ -156,25 +156,12 @@ impl Distillation {
     /// What a teacher does at `x` `[B, obs...]`, `[B, A]`: that of each anchor's own subspace where
     /// what the teachers of earlier phases knew is kept, else the present one.
     fn taught(&self, network: &dyn DecisionNetwork, x: &Tensor, subspaces: &[u32]) -> Tensor {
-        let by = |teacher: &Params, x: &Tensor| {
-            network.action_reading(teacher, &network.trunk().read(teacher, x, &mut Noise::Off))
-        };
-        if self.config.distill_on != DistillOn::Earlier {
-            return by(&self.teacher, x);
+        let reading = network.trunk().read(&self.teacher, x, &mut Noise::Off);
+        let actions = network.action_reading(&self.teacher, &reading);
+        match self.config.distill_on {
+            DistillOn::Earlier => self.with_frozen(network, x, (subspaces, actions)),
+            DistillOn::Current | DistillOn::All => actions,
         }
-        let mut taught: Option<Tensor> = None; // [B, A]
-        for (teacher, rows) in self.teachers_of(subspaces) {
-            if rows.len() == subspaces.len() {
-                return by(teacher, x);
-            }
-            let rows = Tensor::from_slice(&rows).to_device(x.device());
-            let part = by(teacher, &x.index_select(0, &rows));
-            let all = taught.take().unwrap_or_else(|| {
-                Tensor::zeros([subspaces.len() as i64, part.size()[1]], (part.kind(), x.device()))
-            });
-            taught = Some(all.index_copy(0, &rows, &part));
-        }
-        taught.unwrap_or_else(|| by(&self.teacher, x))
     }
 
     /// Mean KL(teacher || student), or squared distance of continuous actions, over the anchors that
