@@ -146,7 +146,14 @@ def jumping(rows):
             if method != baseline and any(own):
                 cells.append([method, baseline, *own])
     lines += [f"Mean of the differences of the same seeds, from {stats.SEEDS_FOR_INTERVAL} on, in brackets their number.", ""]
-    return "\n".join(lines + (table(["method", "less", *grids], cells) if cells else ["None yet."]))
+    lines += [*(table(["method", "less", *grids], cells) if cells else ["None yet."]), ""]
+    return "\n".join(lines + every_seed("grid", scores))
+
+
+def every_seed(column, scores):
+    """Each run; `scores` is percents by seed, by method and what `column` names."""
+    cells = [[*key, ", ".join(f"{seed}: {found[seed]:.1f}" for seed in sorted(found))] for key, found in scores.items() if found]
+    return ["Every seed.", "", *table(["method", column, "seed: percent"], cells)]
 
 
 def percents(rows, method, variant):
@@ -190,7 +197,8 @@ def negatives(rows):
         both = {c: pairs(by_count.get(c, {}), scores.get("random", {}).get(c, {})) for c in counts}
         if law != "random":
             cells.append([law, *(f"{span(stats.paired_difference([b]), len(b), 1)} ({len(b)})" if b else "" for b in both.values())])
-    return "\n".join(lines + table(["less random", *(f"K = {c}" for c in counts)], cells))
+    lines += [*table(["less random", *(f"K = {c}" for c in counts)], cells), ""]
+    return "\n".join(lines + every_seed("K", {(law, c): found for law, by_count in scores.items() for c, found in by_count.items()}))
 
 
 def really_had(rows, law, count):

@@ -101,8 +101,9 @@ class Jumping(unittest.TestCase):
         found = study_tables.jumping(rows).splitlines()
         self.assertIn("| method | wide | random |", found)
         self.assertIn("| random_shift | 50.0 (4) |  |", found)
+        heading = found.index("| method | less | wide | random |")
         self.assertEqual(
-            found[-5:],
+            found[heading : heading + 5],
             [
                 "| method | less | wide | random |",
                 "|---|---|---|---|",
@@ -112,10 +113,24 @@ class Jumping(unittest.TestCase):
             ],
         )
 
+    def test_every_seed_is_listed(self):
+        rows = [solved("ours", "wide", 12, 0.375), solved("pse", "wide", 11, 0.25), solved("ours", "wide", 11, 1.0)]
+        self.assertEqual(
+            study_tables.jumping(rows).splitlines()[-6:],
+            [
+                "Every seed.",
+                "",
+                "| method | grid | seed: percent |",
+                "|---|---|---|",
+                "| ours | wide | 11: 100.0, 12: 37.5 |",
+                "| pse | wide | 11: 25.0 |",
+            ],
+        )
+
     def test_no_pairs_no_table(self):
         found = study_tables.jumping([solved("pse", "narrow", 1, 0.5), solved("ours", "narrow", 1, 0.75)]).splitlines()
         self.assertEqual(found[2:6], ["| method | narrow |", "|---|---|", "| pse | 50.0 (1) |", "| ours | 75.0 (1) |"])
-        self.assertEqual(found[-1], "None yet.")
+        self.assertEqual(found[-8], "None yet.")
 
 
 class Negatives(unittest.TestCase):
@@ -143,6 +158,17 @@ class Negatives(unittest.TestCase):
                 "|---|---|---|---|",
                 "| hardest | -10.0 (2) |  |  |",
                 "| chosen | 40.0 (2) |  | 50.0 (2) |",
+                "",
+                "Every seed.",
+                "",
+                "| method | K | seed: percent |",
+                "|---|---|---|",
+                "| random | 1 | 11: 20.0, 12: 20.0 |",
+                "| random | 4 | 11: 60.0, 12: 60.0, 13: 90.0 |",
+                "| random | 16 | 11: 40.0, 12: 40.0 |",
+                "| hardest | 1 | 11: 10.0, 12: 10.0 |",
+                "| chosen | 1 | 11: 60.0, 12: 60.0 |",
+                "| chosen | 16 | 11: 90.0, 12: 90.0 |",
             ],
         )
 
