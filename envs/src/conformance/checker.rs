@@ -34,7 +34,7 @@ impl<'a> Checker<'a> {
         }
         let mut report = Report::new(&spec.id, &options.skip);
         for rule in [Rule::Constructor, Rule::Spec, Rule::NoPanic] {
-            report.expect((rule, ""), true, String::new);
+            report.record((rule, ""), true, String::new);
         }
         Some(Self { subject, options, spec, report, reproducible: true })
     }
@@ -47,13 +47,13 @@ impl<'a> Checker<'a> {
         let constructor = (Rule::Constructor, "the constructor");
         match made {
             Err(panic) => {
-                report.expect((Rule::NoPanic, "the constructor"), false, || message(&*panic));
+                report.record((Rule::NoPanic, "the constructor"), false, || message(&*panic));
             }
-            Ok(Err(error)) => report.expect(constructor, false, || error.to_string()),
+            Ok(Err(error)) => report.record(constructor, false, || error.to_string()),
             Ok(Ok(spec)) => {
-                report.expect(constructor, true, String::new);
+                report.record(constructor, true, String::new);
                 let fault = spec_fault(&spec);
-                report.expect((Rule::Spec, "the spec"), fault.is_none(), || {
+                report.record((Rule::Spec, "the spec"), fault.is_none(), || {
                     fault.unwrap_or_default()
                 });
             }
@@ -65,7 +65,7 @@ impl<'a> Checker<'a> {
     /// Runs one part of the check and catches its panics.
     pub(super) fn section(&mut self, name: &'static str, part: fn(&mut Self) -> Option<()>) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| part(self))) {
-            self.report.expect((Rule::NoPanic, name), false, || message(&*panic));
+            self.report.record((Rule::NoPanic, name), false, || message(&*panic));
         }
     }
 
@@ -113,7 +113,7 @@ impl<'a> Checker<'a> {
             }
             Err(error) => {
                 let again = (Rule::Constructor, "the constructor, called again");
-                self.report.expect(again, false, || error.to_string());
+                self.report.record(again, false, || error.to_string());
                 None
             }
         }
@@ -123,7 +123,7 @@ impl<'a> Checker<'a> {
     pub(super) fn expect_spec(&mut self, case: &'static str, env: &dyn Environment) -> Option<()> {
         let same = *env.spec() == self.spec;
         let (first, now) = (&self.spec, env.spec());
-        self.report.expect((Rule::Spec, case), same, || format!("it was {first:?}, it is {now:?}"));
+        self.report.record((Rule::Spec, case), same, || format!("it was {first:?}, it is {now:?}"));
         same.then_some(())
     }
 
@@ -156,7 +156,7 @@ impl<'a> Checker<'a> {
         detail: impl FnOnce(&EnvError) -> String,
     ) -> Option<T> {
         let error = result.as_ref().err();
-        self.report.expect((Rule::ValidCalls, case), error.is_none(), || {
+        self.report.record((Rule::ValidCalls, case), error.is_none(), || {
             error.map(detail).unwrap_or_default()
         });
         result.ok()
@@ -174,7 +174,7 @@ impl<'a> Checker<'a> {
             Ok(Err(_)) => (true, String::new()),
             Err(panic) => (false, message(&*panic)),
         };
-        self.report.expect((rule, case), refused, || {
+        self.report.record((rule, case), refused, || {
             let detail = detail();
             if detail.is_empty() { what } else { format!("{detail}: {what}") }
         });

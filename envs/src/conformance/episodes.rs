@@ -77,7 +77,7 @@ fn inspect_episode(
 fn inspect_obs(c: &mut Checker<'_>, player: &Player, start: &Start, number: u32) {
     let case = if number == 0 { "after a reset" } else { "after a step" };
     let faults = c.spec.obs.violations(player.obs.as_ref());
-    c.report.expect((Rule::ObsInSpace, case), faults.is_empty(), || {
+    c.report.record((Rule::ObsInSpace, case), faults.is_empty(), || {
         let named = &faults[..faults.len().min(MAX_NAMED_ELEMENTS)];
         let more = match faults.len() - named.len() {
             0 => String::new(),
@@ -89,23 +89,23 @@ fn inspect_obs(c: &mut Checker<'_>, player: &Player, start: &Start, number: u32)
 
 fn inspect_step(c: &mut Checker<'_>, step: Step, start: &Start, number: u32) {
     let reward = (Rule::RewardFinite, "reward");
-    c.report.expect(reward, step.reward.is_finite(), || {
+    c.report.record(reward, step.reward.is_finite(), || {
         format!("{}: it is {}", place(start, number), step.reward)
     });
     let frames = (Rule::FramesPositive, "frames");
-    c.report.expect(frames, step.frames >= 1, || format!("{}: it is 0", place(start, number)));
+    c.report.record(frames, step.frames >= 1, || format!("{}: it is 0", place(start, number)));
     let Some(limit) = c.spec.time_limit_env_steps else {
         return;
     };
     match step.outcome {
         Outcome::Truncated => {
-            c.report.expect((Rule::TimeLimit, "cut early"), number == limit, || {
+            c.report.record((Rule::TimeLimit, "cut early"), number == limit, || {
                 format!("{}: truncated, the spec says {limit}", place(start, number))
             })
         }
         Outcome::Continue if number >= limit => {
             c.report
-                .expect((Rule::TimeLimit, "cut late or never"), false, || {
+                .record((Rule::TimeLimit, "cut late or never"), false, || {
                     format!(
                         "{}: it goes on, the spec says {limit} (`Registry::make` adds the limit; check what \
                      it gives)",
@@ -180,5 +180,5 @@ fn compare_episode(
 }
 
 fn expect_same(c: &mut Checker<'_>, rule: (Rule, &'static str), result: Result<(), String>) {
-    c.report.expect(rule, result.is_ok(), || result.err().unwrap_or_default());
+    c.report.record(rule, result.is_ok(), || result.err().unwrap_or_default());
 }

@@ -90,7 +90,7 @@ impl Report {
     }
 
     /// Notes that `rule` was put to the test and, unless `holds`, how it broke.
-    pub(super) fn expect(
+    pub(super) fn record(
         &mut self,
         (rule, case): (Rule, &'static str),
         holds: bool,

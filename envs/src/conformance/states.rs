@@ -78,7 +78,7 @@ fn save(c: &mut Checker<'_>, player: &Player) -> Option<Vec<u8>> {
     }
     succeed(c, "save_state", &result)?;
     let state = bytes.strip_prefix(b"before").map(<[u8]>::to_vec);
-    c.report.expect((Rule::SaveRestore, "save_state"), state.is_some(), || {
+    c.report.record((Rule::SaveRestore, "save_state"), state.is_some(), || {
         "it overwrites what the vector held; it must append".into()
     });
     state
@@ -91,7 +91,7 @@ fn restore(c: &mut Checker<'_>, player: &mut Player, state: &[u8]) -> Option<()>
 
 fn succeed(c: &mut Checker<'_>, case: &'static str, result: &Result<(), EnvError>) -> Option<()> {
     let error = result.as_ref().err();
-    c.report.expect((Rule::SaveRestore, case), error.is_none(), || {
+    c.report.record((Rule::SaveRestore, case), error.is_none(), || {
         error.map(ToString::to_string).unwrap_or_default()
     });
     error.is_none().then_some(())
@@ -104,7 +104,7 @@ fn continue_alike(
     chooser: &Chooser,
 ) -> Option<bool> {
     let result = compare(left, right, &mut chooser.clone(), c.options.max_env_steps_per_episode);
-    c.report.expect((Rule::SaveRestore, case), result.is_ok(), || {
+    c.report.record((Rule::SaveRestore, case), result.is_ok(), || {
         format!("after the restore, {}", result.clone().err().unwrap_or_default())
     });
     result.ok()
@@ -137,7 +137,7 @@ pub(super) fn render(c: &mut Checker<'_>) -> Option<()> {
         reused.fill(7, 5, [255, 0, 255]);
         picture(c, &left, &mut frame)?;
         picture(c, &right, &mut reused)?;
-        c.report.expect((Rule::Render, "the same state"), frame == reused, || {
+        c.report.record((Rule::Render, "the same state"), frame == reused, || {
             "it is drawn differently the second time, or into a frame that was used".into()
         });
         if !matches!(compare(&mut left, &mut right, &mut start.chooser, 1), Ok(false)) {
@@ -149,13 +149,13 @@ pub(super) fn render(c: &mut Checker<'_>) -> Option<()> {
 
 fn picture(c: &mut Checker<'_>, player: &Player, frame: &mut RgbFrame) -> Option<()> {
     let result = player.env.render(frame);
-    c.report.expect((Rule::Render, "render"), result.is_ok(), || {
+    c.report.record((Rule::Render, "render"), result.is_ok(), || {
         result.as_ref().err().map(ToString::to_string).unwrap_or_default()
     });
     result.ok()?;
     let (width, height, bytes) = (frame.width, frame.height, frame.pixels.len());
     let sound = bytes > 0 && bytes == 3 * width * height;
-    c.report.expect((Rule::Render, "the size of the picture"), sound, || {
+    c.report.record((Rule::Render, "the size of the picture"), sound, || {
         format!(
             "{bytes} bytes for {width} x {height} pixels, expected 3 for each and more than none"
         )

@@ -41,7 +41,7 @@ pub(super) fn differ(c: &mut Checker<'_>) -> Option<()> {
     for subspace in &compared {
         if let Err(error) = subspace.check(&c.spec.context) {
             let declaration = (Rule::SubspacesDiffer, "the declaration");
-            c.report.expect(declaration, false, || error.to_string());
+            c.report.record(declaration, false, || error.to_string());
             return None;
         }
     }
@@ -70,7 +70,7 @@ pub(super) fn differ(c: &mut Checker<'_>) -> Option<()> {
     let p_values: Vec<f64> = comparisons.iter().map(|comparison| comparison.p_value).collect();
     for (comparison, differ) in comparisons.iter_mut().zip(holm(&p_values, LEVEL)) {
         comparison.differ = differ;
-        c.report.expect((Rule::SubspacesDiffer, "random play"), differ, || {
+        c.report.record((Rule::SubspacesDiffer, "random play"), differ, || {
             format!(
                 "{} episodes each of {:?} and {:?} look alike (p = {:.4}): the environment ignores \
                  these context values, or they are too close to matter in random play",
