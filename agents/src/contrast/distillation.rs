@@ -131,7 +131,9 @@ impl Distillation {
         let mut report =
             ContrastReport { last_gain: self.gain(&decision_shared), ..ContrastReport::default() };
         let Some(Staged { loss, gradient, detail, .. }) = staged else {
-            return Ok((online.apply(&decision, decision_loss, step)?, report));
+            let norm = online.apply(&decision, decision_loss, step)?;
+            self.last = None;
+            return Ok((norm, report));
         };
         let is_measured = gradient.is_some();
         let auxiliary = match gradient {
@@ -140,14 +142,14 @@ impl Distillation {
         };
         let gated = gate::gate(&decision, &auxiliary, 0..shared, self.config.gate);
         let joint = &decision + &gated.gradient;
-        if is_measured {
-            self.last = Some((decision_shared, joint.narrow(0, 0, shared)));
-        }
         if detail {
             report.metrics = gradient_metrics(&gated);
         }
         let loss = decision_loss.detach() + loss.detach();
-        Ok((online.apply(&joint, &loss, step)?, report))
+        let norm = online.apply(&joint, &loss, step)?;
+        // Not before: an update that is refused leaves what the one before has to tell.
+        self.last = is_measured.then(|| (decision_shared, joint.narrow(0, 0, shared)));
+        Ok((norm, report))
     }
 
     /// One step on contrasts alone. Of the gates it keeps to `detach`, if `is_gated`; the others
@@ -237,15 +239,15 @@ impl Distillation {
         CodedObs { codes, policies }
     }
 
-    /// How much the last contrast turned the step towards `decision`; forgets it.
-    fn gain(&mut self, decision: &Tensor) -> Option<f64> {
-        let (before, joint) = self.last.take()?;
+    /// How much the last contrast turned the step towards `decision`.
+    fn gain(&self, decision: &Tensor) -> Option<f64> {
+        let (before, joint) = self.last.as_ref()?;
         let dots = [
-            decision.dot(&joint),
-            decision.dot(&before),
+            decision.dot(joint),
+            decision.dot(before),
             decision.dot(decision),
-            joint.dot(&joint),
-            before.dot(&before),
+            joint.dot(joint),
+            before.dot(before),
         ];
         let numbers = scalar::floats(&Tensor::stack(&dots, 0));
         let [joint_dot, before_dot, own, joint_norm, before_norm] = numbers[..] else {

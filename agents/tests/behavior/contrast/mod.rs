@@ -2,6 +2,7 @@
 //! teaches.
 
 mod by_hand;
+mod faults;
 mod gain;
 mod gates;
 mod joint;
